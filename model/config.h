@@ -1,0 +1,87 @@
+#ifndef CHARRNN_MODEL_CONFIG_H_
+#define CHARRNN_MODEL_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace charrnn {
+
+enum class RnnType { kGru, kLstm };
+
+// "GRU" or "LSTM", in any case. InvalidArgument otherwise.
+absl::StatusOr<RnnType> ParseRnnType(absl::string_view name);
+absl::string_view RnnTypeName(RnnType type);
+
+enum class LrSchedule { kConstant, kCosine };
+
+// "constant" or "cosine", in any case. InvalidArgument otherwise.
+absl::StatusOr<LrSchedule> ParseLrSchedule(absl::string_view name);
+absl::string_view LrScheduleName(LrSchedule schedule);
+
+// What a model is: enough to rebuild its layers before weights are read.
+struct ModelConfig {
+  RnnType rnn_type = RnnType::kGru;
+  int vocab_size = 0;       // symbols; set from the vocabulary
+  int embedding_dim = 256;  // E
+  int hidden_dim = 256;     // H
+  int num_layers = 1;
+  double dropout = 0.1;  // probability, between layers and before the output
+};
+
+// How a model is trained. Defaults are those of the PyTorch notebook that
+// this program replaces.
+struct TrainingConfig {
+  int seq_len = 128;            // T: characters predicted per chunk
+  int batch_size = 128;         // B: chunks per step, over all processes
+  int64_t num_epochs = 5;       // passes over the training part
+  int64_t max_steps = 0;        // ends the run earlier; 0: off
+  double learning_rate = 2e-3;  // after the warm-up
+  double grad_clip = 1;         // largest norm of the gradient; 0: off
+  double val_fraction = 0.05;   // of the text, taken from its end
+  int overlap_step = 0;         // characters between chunks; 0: seq_len
+  uint64_t seed = 42;
+  int grains = 8;  // pieces of a batch that are summed by a fixed tree
+  LrSchedule lr_schedule = LrSchedule::kConstant;
+  int64_t warmup_steps = 0;    // steps of linearly rising rate
+  int64_t log_every = 100;     // steps; 0: off
+  int64_t sample_every = 100;  // steps; 0: off
+  int64_t save_every = 0;      // steps; 0: at the end of each epoch only
+  int keep_checkpoints = 3;    // the newest, beside the best
+};
+
+// How text is drawn from a model.
+struct SamplingConfig {
+  int64_t max_generate = 400;  // characters
+  double temperature = 0.9;    // 0: always the most probable character
+  int top_k = 40;              // 0: off
+  double top_p = 0.9;          // 1: off
+  uint64_t seed = 42;
+};
+
+// Whether every value is in its range. InvalidArgument names the flag, the
+// value and the range, as in "--dropout=1.5: must be at least 0 and below 1".
+// Upper bounds keep every product of sizes inside int64_t.
+absl::Status Validate(const ModelConfig& config);
+absl::Status Validate(const TrainingConfig& config);
+absl::Status Validate(const SamplingConfig& config);
+
+// One JSON object whose keys are the names of the fields, in their order.
+// Doubles survive the way there and back bit for bit.
+std::string ToJson(const ModelConfig& config);
+std::string ToJson(const TrainingConfig& config);
+std::string ToJson(const SamplingConfig& config);
+
+// Reads what ToJson wrote. The text may come from a stranger's checkpoint:
+// InvalidArgument if it is no such object, if a key is missing, unknown or
+// given twice, or if a value has the wrong type or is out of range.
+absl::StatusOr<ModelConfig> ModelConfigFromJson(absl::string_view json);
+absl::StatusOr<TrainingConfig> TrainingConfigFromJson(absl::string_view json);
+absl::StatusOr<SamplingConfig> SamplingConfigFromJson(absl::string_view json);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_CONFIG_H_

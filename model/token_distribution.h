@@ -1,0 +1,52 @@
+#ifndef CHARRNN_MODEL_TOKEN_DISTRIBUTION_H_
+#define CHARRNN_MODEL_TOKEN_DISTRIBUTION_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/config.h"
+
+namespace charrnn {
+
+// Draws the next symbol from one row of logits.
+//
+// The rule, in this order: logits divided by the temperature (0: the largest
+// one is taken); softmax; only the `top_k` most probable symbols, rescaled to
+// sum 1; of these the fewest most probable ones whose probabilities reach
+// `top_p`, at least one, rescaled again. Equal logits count as ordered by id,
+// lower first, so that the result is a function of its arguments.
+//
+// The work space is kept, so that a draw allocates nothing; hence not safe
+// for use by several threads at once.
+//
+//   TokenSampler sampler(config, vocab.size());
+//   CHARRNN_ASSIGN_OR_RETURN(int id, sampler.Sample(logits, uniform));
+class TokenSampler {
+ public:
+  // `config` has passed Validate().
+  TokenSampler(const SamplingConfig& config, int vocab_size);
+
+  // The id that `u`, in [0, 1), picks: the kept symbols lie side by side on
+  // [0, 1), most probable first, each as wide as its probability.
+  // `logits` is [vocab_size]. Internal if one is NaN or plus infinity or if
+  // all are minus infinity; minus infinity alone means probability 0.
+  absl::StatusOr<int> Sample(absl::Span<const float> logits, double u);
+
+ private:
+  // A logit and its id in one number that orders symbols.
+  using Key = uint64_t;
+
+  // Fills keys_ and returns the largest.
+  absl::StatusOr<Key> MakeKeys(absl::Span<const float> logits);
+
+  const double temperature_;
+  const int top_k_;  // at most vocab_size
+  const double top_p_;
+  std::vector<Key> keys_;  // [vocab_size]
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_TOKEN_DISTRIBUTION_H_
