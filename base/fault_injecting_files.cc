@@ -1,0 +1,132 @@
+#include "base/fault_injecting_files.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+
+namespace charrnn {
+
+class FaultInjectingFileSystem::File : public WritableFile {
+ public:
+  File(FaultInjectingFileSystem* files, std::unique_ptr<WritableFile> base)
+      : files_(files), base_(std::move(base)) {}
+
+  absl::Status Append(absl::string_view data) override {
+    size_t bytes_appended = 0;
+    absl::Status status = files_->Count(&bytes_appended);
+    if (status.ok()) return base_->Append(data);
+    CHARRNN_RETURN_IF_ERROR(base_->Append(data.substr(0, bytes_appended)));
+    return status;
+  }
+
+  absl::Status Sync() override {
+    CHARRNN_RETURN_IF_ERROR(files_->Count());
+    return base_->Sync();
+  }
+
+  absl::Status Close() override {
+    CHARRNN_RETURN_IF_ERROR(files_->Count());
+    return base_->Close();
+  }
+
+ private:
+  FaultInjectingFileSystem* const files_;
+  const std::unique_ptr<WritableFile> base_;
+};
+
+void FaultInjectingFileSystem::Inject(Fault fault) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  fault_ = std::move(fault);
+  num_operations_ = 0;
+}
+
+int64_t FaultInjectingFileSystem::num_operations() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return num_operations_;
+}
+
+absl::Status FaultInjectingFileSystem::Count(size_t* bytes_appended) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const int64_t operation = num_operations_++;
+  if (!fault_.has_value() || operation < fault_->operation) {
+    return absl::OkStatus();
+  }
+  if (operation == fault_->operation) {
+    if (bytes_appended != nullptr) *bytes_appended = fault_->bytes_appended;
+    return fault_->status;
+  }
+  return fault_->crash ? fault_->status : absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<WritableFile>>
+FaultInjectingFileSystem::OpenForWrite(const std::string& path,
+                                       WriteMode mode) {
+  CHARRNN_RETURN_IF_ERROR(Count());
+  CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
+                           base_->OpenForWrite(path, mode));
+  return std::make_unique<File>(this, std::move(file));
+}
+
+absl::Status FaultInjectingFileSystem::Rename(const std::string& from,
+                                              const std::string& to) {
+  CHARRNN_RETURN_IF_ERROR(Count());
+  return base_->Rename(from, to);
+}
+
+absl::Status FaultInjectingFileSystem::Remove(const std::string& path) {
+  CHARRNN_RETURN_IF_ERROR(Count());
+  return base_->Remove(path);
+}
+
+absl::Status FaultInjectingFileSystem::CreateDirectories(
+    const std::string& path) {
+  CHARRNN_RETURN_IF_ERROR(Count());
+  return base_->CreateDirectories(path);
+}
+
+absl::Status FaultInjectingFileSystem::SyncDirectory(const std::string& path) {
+  CHARRNN_RETURN_IF_ERROR(Count());
+  return base_->SyncDirectory(path);
+}
+
+absl::Status FaultInjectingFileSystem::CreateSymlink(const std::string& target,
+                                                     const std::string& link) {
+  CHARRNN_RETURN_IF_ERROR(Count());
+  return base_->CreateSymlink(target, link);
+}
+
+absl::StatusOr<std::string> FaultInjectingFileSystem::ReadFile(
+    const std::string& path) {
+  return base_->ReadFile(path);
+}
+
+absl::StatusOr<std::vector<std::string>>
+FaultInjectingFileSystem::ListDirectory(const std::string& path) {
+  return base_->ListDirectory(path);
+}
+
+absl::StatusOr<std::string> FaultInjectingFileSystem::ReadSymlink(
+    const std::string& path) {
+  return base_->ReadSymlink(path);
+}
+
+absl::StatusOr<FileKind> FaultInjectingFileSystem::Kind(
+    const std::string& path) {
+  return base_->Kind(path);
+}
+
+bool FaultInjectingFileSystem::Exists(const std::string& path) {
+  return base_->Exists(path);
+}
+
+}  // namespace charrnn
