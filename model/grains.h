@@ -1,0 +1,54 @@
+#ifndef CHARRNN_MODEL_GRAINS_H_
+#define CHARRNN_MODEL_GRAINS_H_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/types/span.h"
+
+namespace charrnn {
+
+// A grain is the unit of summation: a run of rows of the global batch whose
+// loss and gradient one thread computes from start to end. What grains add up
+// to does not depend on who computed them, because they are summed by a fixed
+// tree; so weights come out the same, bit for bit, at every number of threads
+// and processes.
+
+// A half-open range of rows, or of grains.
+struct IndexRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+  int64_t size() const { return end - begin; }
+};
+
+// How many grains a batch of `rows` rows is cut into: a grain has a row.
+inline int64_t NumGrains(int64_t rows, int64_t grains) {
+  return std::min(rows, grains);
+}
+
+// Rows of grain `grain` of `num_grains`: [grain*rows/G, (grain+1)*rows/G).
+inline IndexRange GrainRows(int64_t rows, int64_t num_grains, int64_t grain) {
+  return {grain * rows / num_grains, (grain + 1) * rows / num_grains};
+}
+
+// Sums `terms` into terms[0] by the fixed tree over their indices, the others
+// being used up: round k adds term i + 2^k to term i for each i that is a
+// multiple of 2^(k+1). A process that owns a run of grains can so compute each
+// partial sum that lies within its run, and another one the rest.
+template <typename T>
+void TreeSum(absl::Span<T> terms) {
+  const size_t n = terms.size();
+  for (size_t stride = 1; stride < n; stride *= 2) {
+    for (size_t i = 0; i + stride < n; i += 2 * stride) {
+      terms[i] += terms[i + stride];
+    }
+  }
+}
+
+// The same, element by element over the arrays that `terms` point to, for the
+// elements [begin, end): terms[0] holds the sums afterwards.
+void TreeSumArrays(absl::Span<float* const> terms, int64_t begin, int64_t end);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_GRAINS_H_

@@ -1,0 +1,42 @@
+#ifndef CHARRNN_MODEL_LOSS_H_
+#define CHARRNN_MODEL_LOSS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/char_rnn.h"
+#include "model/dropout.h"
+
+namespace charrnn {
+
+// Rows of text, each with the character that follows at every place.
+struct TextRows {
+  int64_t rows = 0;                   // B
+  int64_t seq_len = 0;                // T
+  absl::Span<const int32_t> inputs;   // [B, T]
+  absl::Span<const int32_t> targets;  // [B, T]
+};
+
+// The cross entropy of the model's predictions, in nats, summed over all
+// B * T targets; each row starts from a zero state.
+//
+// Possible errors: those of CatchTorch. A loss that is not finite is returned
+// as it is.
+absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text);
+
+// The same with dropout, and its gradient with regard to every parameter,
+// written to `gradient`, [layout().flat_size()] on the model's device; what is
+// no parameter there is left as it is. Runs on the calling thread alone, and
+// on the CPU its bits depend on the arguments only, if at::set_num_threads(1)
+// holds there.
+absl::StatusOr<double> LossAndGradient(const CharRnn& model,
+                                       const TextRows& text,
+                                       const DropoutKey& dropout,
+                                       const at::Tensor& gradient);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_LOSS_H_

@@ -1,0 +1,20 @@
+#ifndef CHARRNN_MODEL_TORCH_STATUS_H_
+#define CHARRNN_MODEL_TORCH_STATUS_H_
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace charrnn {
+
+// Runs `f`, which calls LibTorch, and turns an exception that leaves it into a
+// Status of one line: "<what>: <LibTorch's first line>", without a stack
+// trace. LibTorch reports by exceptions and nothing else in this program does,
+// so this is the one place where the two meet.
+//
+// Possible errors: ResourceExhausted where memory ran out, else Internal.
+absl::Status CatchTorch(absl::string_view what, absl::FunctionRef<void()> f);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_TORCH_STATUS_H_
