@@ -1,0 +1,121 @@
+#include "data/batch_reader.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "base/log.h"
+#include "data/chunk_index.h"
+#include "data/corpus.h"
+#include "data/epoch_plan.h"
+
+namespace charrnn {
+namespace {
+
+// `options` with num_rows spelt out, and checked.
+BatchReader::Options Normalized(BatchReader::Options options) {
+  CHARRNN_CHECK(options.batch_size >= 1 && options.prefetch >= 1 &&
+                options.start_step >= 0)
+      << options.batch_size << ", " << options.prefetch << ", "
+      << options.start_step;
+  CHARRNN_CHECK(options.first_row >= 0 &&
+                options.first_row < options.batch_size)
+      << "row " << options.first_row << " of " << options.batch_size;
+  const int rows_left = options.batch_size - options.first_row;
+  if (options.num_rows == 0) options.num_rows = rows_left;
+  CHARRNN_CHECK(options.num_rows >= 1 && options.num_rows <= rows_left)
+      << options.num_rows << " rows from " << options.first_row << " of "
+      << options.batch_size;
+  return options;
+}
+
+std::vector<Batch> MakeRing(int prefetch, int rows, int seq_len) {
+  Batch batch;
+  batch.rows = rows;
+  batch.seq_len = seq_len;
+  const size_t num_ids = static_cast<size_t>(rows) * seq_len;
+  batch.inputs.resize(num_ids);
+  batch.targets.resize(num_ids);
+  return std::vector<Batch>(prefetch + 1, batch);
+}
+
+}  // namespace
+
+BatchReader::BatchReader(const Corpus* corpus, const ChunkIndex& chunks,
+                         const Options& options)
+    : corpus_(corpus),
+      chunks_(chunks),
+      options_(Normalized(options)),
+      batches_per_epoch_(chunks.num_chunks() / options.batch_size),
+      ring_(MakeRing(options_.prefetch, options_.num_rows, chunks.chunk_len())),
+      filled_(options_.start_step),
+      taken_(options_.start_step) {
+  if (batches_per_epoch_ > 0) thread_ = std::thread(&BatchReader::Run, this);
+}
+
+BatchReader::~BatchReader() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::StatusOr<const Batch*> BatchReader::Next() {
+  if (batches_per_epoch_ == 0) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s: %d chunks of %d characters are not one batch of %d; lower "
+        "--batch_size or --seq_len",
+        corpus_->name(), chunks_.num_chunks(), chunks_.chunk_len(),
+        options_.batch_size));
+  }
+  absl::MutexLock lock(&mutex_);
+  if (taken_ >= options_.end_step) {
+    return absl::OutOfRangeError(
+        absl::StrFormat("step %d is the last", options_.end_step - 1));
+  }
+  mutex_.Await(absl::Condition(this, &BatchReader::MayTakeLocked));
+  return &BufferOf(taken_++);
+}
+
+void BatchReader::Run() {
+  for (int64_t step = options_.start_step; step < options_.end_step; ++step) {
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &BatchReader::MayFillLocked));
+      if (stopping_) return;
+    }
+    Fill(step, &BufferOf(step));
+    absl::MutexLock lock(&mutex_);
+    filled_ = step + 1;
+  }
+}
+
+bool BatchReader::MayFillLocked() const {
+  return stopping_ || filled_ < taken_ + options_.prefetch;
+}
+
+bool BatchReader::MayTakeLocked() const { return taken_ < filled_; }
+
+void BatchReader::Fill(int64_t step, Batch* batch) {
+  const EpochPlan plan(chunks_.num_chunks(), options_.batch_size, options_.seed,
+                       step / batches_per_epoch_);
+  const int64_t first =
+      step % batches_per_epoch_ * options_.batch_size + options_.first_row;
+  const int seq_len = batch->seq_len;
+  batch->step = step;
+  for (int row = 0; row < batch->rows; ++row) {
+    const int64_t offset = chunks_.offset(plan.Chunk(first + row));
+    const int64_t at = int64_t{row} * seq_len;
+    corpus_->Read(offset, absl::MakeSpan(&batch->inputs[at], seq_len));
+    corpus_->Read(offset + 1, absl::MakeSpan(&batch->targets[at], seq_len));
+  }
+}
+
+}  // namespace charrnn

@@ -1,0 +1,112 @@
+// Batches of a training run, read ahead of the trainer.
+
+#ifndef CHARRNN_DATA_BATCH_READER_H_
+#define CHARRNN_DATA_BATCH_READER_H_
+
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "data/chunk_index.h"
+#include "data/corpus.h"
+
+namespace charrnn {
+
+// The rows of one step that a process computes.
+struct Batch {
+  int64_t step = 0;  // Counted from the run's beginning, over all epochs.
+  int rows = 0;
+  int seq_len = 0;
+  // Both [rows, seq_len], row-major; targets[i] follows inputs[i] in the text.
+  std::vector<int32_t> inputs;
+  std::vector<int32_t> targets;
+};
+
+// Reads the batches of steps [start_step, end_step) in order, on a thread of
+// its own, into a ring of buffers that are allocated once. What step `s` reads
+// is a function of the corpus, the chunks, the seed and `s` alone: batch
+// s % (batches an epoch) of EpochPlan number s / (batches an epoch).
+//
+// One thread at a time may call Next().
+//
+//   BatchReader::Options options;
+//   options.batch_size = 128;
+//   options.seed = 42;
+//   options.end_step = 320;
+//   BatchReader reader(corpus.get(), chunks, options);
+//   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
+class BatchReader {
+ public:
+  struct Options {
+    // Rows of the global batch, over all processes.
+    int batch_size = 0;
+    // Of the shuffle.
+    uint64_t seed = 0;
+    // The first step to read (where a resumed run goes on), and the one before
+    // which to stop.
+    int64_t start_step = 0;
+    int64_t end_step = 0;
+    // Batches to read ahead, at least 1. Reading takes far less time than a
+    // step, so two absorb what jitter there is.
+    int prefetch = 2;
+    // This process's rows of the global batch: [first_row, first_row +
+    // num_rows). 0 stands for all that follow first_row.
+    int first_row = 0;
+    int num_rows = 0;
+  };
+
+  // Starts to read. `corpus` is not owned and must outlive the reader.
+  BatchReader(const Corpus* corpus, const ChunkIndex& chunks,
+              const Options& options);
+
+  // Ends the thread, which waits for nobody: at most one batch is still read.
+  ~BatchReader();
+
+  BatchReader(const BatchReader&) = delete;
+  BatchReader& operator=(const BatchReader&) = delete;
+
+  // The next step's batch, valid until the next call. Waits for the reading
+  // thread only.
+  //
+  // Possible errors:
+  //   kOutOfRange: end_step is reached.
+  //   kFailedPrecondition: the chunks do not make up one whole batch.
+  absl::StatusOr<const Batch*> Next();
+
+ private:
+  // The reading thread.
+  void Run();
+
+  // Reads this process's rows of `step`.
+  void Fill(int64_t step, Batch* batch);
+
+  Batch& BufferOf(int64_t step) { return ring_[step % ring_.size()]; }
+
+  bool MayFillLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayTakeLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Corpus* const corpus_;
+  const ChunkIndex chunks_;
+  const Options options_;
+  const int64_t batches_per_epoch_;
+
+  // One more than prefetch, for the batch that the caller holds. Not guarded:
+  // buffers of steps in [taken_, filled_), and that of taken_ - 1, are the
+  // caller's to read; the others are the thread's to write.
+  std::vector<Batch> ring_;
+
+  absl::Mutex mutex_;
+  // Steps below are filled, steps below are handed out.
+  int64_t filled_ ABSL_GUARDED_BY(mutex_);
+  int64_t taken_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread thread_;  // Last: it uses all of the above.
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DATA_BATCH_READER_H_

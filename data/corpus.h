@@ -1,0 +1,77 @@
+// A text as a sequence of ids, wherever it is stored.
+
+#ifndef CHARRNN_DATA_CORPUS_H_
+#define CHARRNN_DATA_CORPUS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/files.h"
+#include "data/vocab.h"
+
+namespace charrnn {
+
+// A sequence of ids with their vocabulary. Immutable, and safe to read from
+// any number of threads.
+//
+//   CHARRNN_ASSIGN_OR_RETURN(
+//       std::unique_ptr<Corpus> corpus,
+//       OpenTextCorpus(*FileSystem::Real(), "my.txt", Encoding::kUtf8));
+//   std::vector<int32_t> ids(100);
+//   corpus->Read(0, absl::MakeSpan(ids));
+class Corpus {
+ public:
+  virtual ~Corpus() = default;
+
+  // The number of ids, which is the number of the text's symbols.
+  virtual int64_t size() const = 0;
+
+  virtual const Vocab& vocab() const = 0;
+
+  // Fills `ids` with ids [offset, offset + ids.size()), which must lie within
+  // [0, size()).
+  virtual void Read(int64_t offset, absl::Span<int32_t> ids) const = 0;
+
+  // What messages call it: the path, or "built-in snippet".
+  virtual std::string name() const = 0;
+
+  // "<CRC32C of the ids>-<CRC32C of the vocabulary>-<size>" in hexadecimal:
+  // equal for equal content, however and wherever that is stored. The ids are
+  // summed as 32-bit little-endian words, the vocabulary as its JSON. Reads
+  // the whole corpus.
+  virtual std::string fingerprint() const;
+};
+
+// Reads a text file into memory, one, two or four bytes a symbol, whichever
+// suffices for its vocabulary.
+//
+// Possible errors, all naming `path`:
+//   kInvalidArgument: empty, ill-formed UTF-8, or only one distinct symbol.
+//   Those of FileSystem::ReadFile.
+absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpus(FileSystem& files,
+                                                       const std::string& path,
+                                                       Encoding encoding);
+
+// The same under a given vocabulary: a text to evaluate a checkpoint on.
+//
+// Possible errors, all naming `path`:
+//   kInvalidArgument: empty, ill-formed UTF-8, or a character that `vocab`
+//     lacks; the first one is named with its line and column.
+//   Those of FileSystem::ReadFile.
+absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpusWithVocab(
+    FileSystem& files, const std::string& path, const Vocab& vocab);
+
+// The text to train on where the user has none: the opening of the balcony
+// scene, 347 characters, 45 of them distinct, all ASCII.
+absl::string_view SnippetText();
+
+// SnippetText() as a corpus.
+std::unique_ptr<Corpus> SnippetCorpus(Encoding encoding);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DATA_CORPUS_H_

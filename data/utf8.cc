@@ -1,0 +1,78 @@
+#include "data/utf8.h"
+
+#include <utf8.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+
+namespace charrnn {
+
+namespace utf8_internal {
+
+size_t DecodeOne(absl::string_view text, char32_t* code_point) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) {
+    *code_point = lead;
+    return 1;
+  }
+  // Table 3-7: the lead byte gives the length and, for four of them, a
+  // narrower range for the second byte. C0, C1 and F5 to FF lead nothing.
+  if (lead < 0xC2 || lead > 0xF4) return 0;
+  const size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  if (text.size() < length) return 0;
+  const uint8_t second_min = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const uint8_t second_max = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < second_min || byte(1) > second_max) return 0;
+
+  char32_t value = lead & (0x7F >> length);
+  value = value << 6 | (byte(1) & 0x3F);
+  for (size_t i = 2; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+    value = value << 6 | (byte(i) & 0x3F);
+  }
+  *code_point = value;
+  return length;
+}
+
+absl::Status IllFormed(absl::string_view text, size_t offset) {
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "not UTF-8: ill-formed sequence at byte offset %d (0x%02X); convert the "
+      "text, or read it byte by byte with --encoding=bytes",
+      offset, static_cast<uint8_t>(text[offset])));
+}
+
+}  // namespace utf8_internal
+
+void AppendUtf8(char32_t code_point, std::string* text) {
+  utf8::unchecked::append(code_point, std::back_inserter(*text));
+}
+
+std::string PrintableCharacter(char32_t code_point) {
+  struct Range {
+    char32_t first, last;
+  };
+  constexpr Range kUnprintable[] = {
+      {0x0000, 0x0020},   {0x007F, 0x00A0}, {0x00AD, 0x00AD},
+      {0x0300, 0x036F},   {0x061C, 0x061C}, {0x180E, 0x180E},
+      {0x2000, 0x200F},   {0x2028, 0x202F}, {0x205F, 0x206F},
+      {0x3000, 0x3000},   {0xE000, 0xF8FF}, {0xFE00, 0xFE0F},
+      {0xFEFF, 0xFEFF},   {0xFFF0, 0xFFFB}, {0xFFFE, 0xFFFF},
+      {0xE0000, 0x10FFFF}};
+  for (const Range& range : kUnprintable) {
+    if (range.first <= code_point && code_point <= range.last) {
+      return absl::StrFormat("U+%04X", static_cast<uint32_t>(code_point));
+    }
+  }
+  std::string text;
+  AppendUtf8(code_point, &text);
+  return text;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,78 @@
+// Strict UTF-8: what the Unicode Standard calls well-formed (chapter 3, table
+// 3-7, "Well-Formed UTF-8 Byte Sequences"), and nothing else. Overlong forms,
+// surrogates, code points above U+10FFFF, stray and missing continuation bytes
+// are errors. A byte order mark is an ordinary character, U+FEFF.
+
+#ifndef CHARRNN_DATA_UTF8_H_
+#define CHARRNN_DATA_UTF8_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace charrnn {
+
+namespace utf8_internal {
+
+// Decodes the character that `text` (not empty) begins with into `code_point`.
+// Returns its length in bytes, or 0 if no well-formed character stands there.
+size_t DecodeOne(absl::string_view text, char32_t* code_point);
+
+// The error for the ill-formed sequence that begins at `offset`.
+absl::Status IllFormed(absl::string_view text, size_t offset);
+
+}  // namespace utf8_internal
+
+// Calls `visit(char32_t)` for each code point of `text`, in order. A template,
+// not a function pointer, so that the visitor is inlined into the loop.
+//
+// Possible errors:
+//   kInvalidArgument: `text` is ill-formed; names the offset and value of the
+//     first byte of the first ill-formed sequence. What stands before it has
+//     been visited.
+//
+//   std::u32string code_points;
+//   absl::Status status = DecodeUtf8(
+//       text, [&](char32_t c) { code_points.push_back(c); });
+template <typename Visitor>
+absl::Status DecodeUtf8(absl::string_view text, Visitor visit) {
+  constexpr uint64_t kHighBits = 0x8080808080808080;
+  size_t offset = 0;
+  while (offset < text.size()) {
+    uint64_t word = kHighBits;
+    if (text.size() - offset >= sizeof(word)) {
+      std::memcpy(&word, text.data() + offset, sizeof(word));
+    }
+    if ((word & kHighBits) == 0) {  // Eight ASCII characters at once.
+      for (size_t i = 0; i < sizeof(word); ++i) {
+        visit(static_cast<char32_t>(text[offset + i]));
+      }
+      offset += sizeof(word);
+      continue;
+    }
+    char32_t code_point;
+    const size_t length =
+        utf8_internal::DecodeOne(text.substr(offset), &code_point);
+    if (length == 0) return utf8_internal::IllFormed(text, offset);
+    visit(code_point);
+    offset += length;
+  }
+  return absl::OkStatus();
+}
+
+// Appends the UTF-8 form of `code_point`, a Unicode scalar value (at most
+// U+10FFFF and no surrogate), to `text`.
+void AppendUtf8(char32_t code_point, std::string* text);
+
+// How a message shows `code_point`: the character itself, or "U+202E" where it
+// is invisible or would disturb a terminal (controls, blanks, combining marks,
+// direction marks, private use).
+std::string PrintableCharacter(char32_t code_point);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DATA_UTF8_H_
