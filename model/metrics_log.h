@@ -1,0 +1,77 @@
+#ifndef CHARRNN_MODEL_METRICS_LOG_H_
+#define CHARRNN_MODEL_METRICS_LOG_H_
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/files.h"
+#include "model/append_log.h"
+#include "model/train_observer.h"
+
+namespace charrnn {
+
+// One event as a line of metrics.jsonl: a JSON object and a newline. Losses
+// are in nats per character, "bpc" in bits; a number that is not finite is
+// null, which JSON has no other word for.
+//
+//   {"event":"train","step":100,"epoch":2,"loss":..,"bpc":..,
+//    "chars_per_s":..,"grad_norm":..,"lr":..,"wall_s":..}
+//   {"event":"validation","step":..,"epoch":..,"loss":..,"bpc":..,
+//    "chars":..}
+//   {"event":"checkpoint","step":..,"path":..,"best":..}
+//   {"event":"end","step":..,"wall_s":..,"reason":..}
+std::string MetricsLine(const TrainReport& report);
+std::string MetricsLine(const ValidationReport& report);
+std::string MetricsLine(const CheckpointReport& report);
+std::string MetricsLine(const EndReport& report);
+
+// Tells `observer` the train and validation events in `lines`, the content of
+// a metrics.jsonl, so that it knows of a resumed run's beginning. Lines of
+// other kinds are left out. InvalidArgument names the first line that is no
+// event, having told those before it.
+absl::Status ReplayMetrics(absl::string_view lines, TrainObserver* observer);
+
+// Writes metrics.jsonl while a model is trained, each line when it happens.
+// One thread at a time.
+class MetricsLog : public TrainObserver {
+ public:
+  static constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
+
+  // Opens the file at `path`, new or to be continued. Of an old one the first
+  // `keep` bytes stay, less a line without an end: a run that goes on from a
+  // checkpoint keeps what was written before it and writes the rest anew.
+  static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(
+      FileSystem* files, const std::string& path, int64_t keep = kAll);
+
+  // Adds a line of a kind that training does not know, with its newline.
+  void Append(absl::string_view line);
+
+  // The file's length in bytes: what `keep` is to be after a resume.
+  int64_t size() const { return size_; }
+
+  // Returns once all lines would survive a power cut.
+  absl::Status Sync() { return log_.Sync(); }
+
+  // The first failure to write, or OK. After it nothing more is written.
+  const absl::Status& status() const { return log_.status(); }
+
+  void OnTrain(const TrainReport& report) override;
+  void OnValidation(const ValidationReport& report) override;
+  void OnCheckpoint(const CheckpointReport& report) override;
+  void OnEnd(const EndReport& report) override;
+
+ private:
+  MetricsLog(std::unique_ptr<WritableFile> file, int64_t size);
+
+  AppendLog log_;
+  int64_t size_;
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_METRICS_LOG_H_

@@ -1,0 +1,185 @@
+#include "model/progress_line.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/display.h"
+#include "model/train_observer.h"
+
+namespace charrnn {
+namespace {
+
+// Faster than anyone reads; a step may take less than a millisecond.
+constexpr absl::Duration kDrawingInterval = absl::Milliseconds(100);
+
+// About the last twenty steps make up what is shown.
+constexpr double kNewestShare = 0.05;
+
+// Back to the line's beginning, and all behind it erased (ECMA-48, EL).
+constexpr absl::string_view kClearLine = "\r\x1b[K";
+
+void WriteToStderr(absl::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;  // nobody is left to be told
+    text.remove_prefix(written);
+  }
+}
+
+int StderrWidth() {
+  winsize size;
+  const bool known =
+      ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+std::string Loss(double nats) {
+  return absl::StrFormat("loss %.3f  %.3f bpc", nats, BitsPerChar(nats));
+}
+
+std::string Rate(double chars_per_s) {
+  if (!std::isfinite(chars_per_s)) return "? chars/s";
+  return absl::StrCat(WithThousands(std::llround(chars_per_s)), " chars/s");
+}
+
+}  // namespace
+
+void ProgressLine::RecentMean::Add(double value) {
+  sum_ += kNewestShare * (value - sum_);
+  weight_ += kNewestShare * (1 - weight_);
+}
+
+double ProgressLine::RecentMean::value() const {
+  return weight_ == 0 ? 0 : sum_ / weight_;
+}
+
+ProgressLine::Options ProgressLine::ToStderr() {
+  Options options;
+  options.write = WriteToStderr;
+  options.is_terminal = isatty(STDERR_FILENO) == 1;
+  options.width = StderrWidth;
+  return options;
+}
+
+ProgressLine::ProgressLine(Options options) : options_(std::move(options)) {
+  if (!options_.is_terminal) return;
+  SetLogSink([this](LogSeverity, absl::string_view line) {
+    Print(absl::StrCat(line, "\n"));
+  });
+}
+
+ProgressLine::~ProgressLine() {
+  if (options_.is_terminal) SetLogSink(nullptr);
+  // Leaves what was last seen, with the cursor below it.
+  if (!line_.empty()) options_.write("\n");
+}
+
+std::string ProgressLine::Position(int64_t epoch, int64_t step) const {
+  std::string text = absl::StrCat("epoch ", epoch);
+  if (plan_.steps_per_epoch > 0) {
+    const int64_t epochs =
+        (plan_.total_steps + plan_.steps_per_epoch - 1) / plan_.steps_per_epoch;
+    absl::StrAppend(&text, "/", epochs);
+  }
+  absl::StrAppend(&text, "  step ", WithThousands(step), "/",
+                  WithThousands(plan_.total_steps));
+  return text;
+}
+
+std::string ProgressLine::TimeLeft(int64_t step) const {
+  const double seconds =
+      step_seconds_.value() * static_cast<double>(plan_.total_steps - step);
+  return absl::StrCat(ShortDuration(absl::Seconds(seconds)), " left");
+}
+
+void ProgressLine::Print(absl::string_view lines) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (line_.empty()) {
+    options_.write(lines);
+  } else {
+    options_.write(absl::StrCat(kClearLine, lines, line_));
+  }
+}
+
+void ProgressLine::OnStart(const RunPlan& plan) {
+  plan_ = plan;
+  step_began_ = options_.clock->Elapsed();
+  next_drawing_ = step_began_;
+}
+
+void ProgressLine::OnStep(const StepReport& report) {
+  const absl::Duration now = options_.clock->Elapsed();
+  step_seconds_.Add(absl::ToDoubleSeconds(now - step_began_));
+  targets_.Add(static_cast<double>(report.targets));
+  loss_.Add(report.loss);
+  step_began_ = now;
+  if (!options_.is_terminal) return;
+  const bool last = report.step >= plan_.total_steps;
+  if (now < next_drawing_ && !last) return;
+  next_drawing_ = now + kDrawingInterval;
+
+  std::string line = absl::StrCat(
+      absl::StrFormat("%3d%%  ", 100 * report.step /
+                                     std::max<int64_t>(plan_.total_steps, 1)),
+      Position(report.epoch, report.step), "  ", Loss(loss_.value()), "  ",
+      Rate(targets_.value() / step_seconds_.value()), "  ",
+      TimeLeft(report.step));
+  // A character in the last column makes some terminals begin a new line.
+  const int columns = options_.width() - 1;
+  if (columns > 0) line = line.substr(0, columns);
+
+  const std::lock_guard<std::mutex> lock(mutex_);
+  line_ = std::move(line);
+  options_.write(absl::StrCat(kClearLine, line_));
+}
+
+void ProgressLine::OnTrain(const TrainReport& report) {
+  if (options_.is_terminal) return;
+  Print(absl::StrCat(Position(report.epoch, report.step), "  ",
+                     Loss(report.loss), "  ", Rate(report.chars_per_s), "  ",
+                     TimeLeft(report.step), "\n"));
+}
+
+void ProgressLine::OnValidation(const ValidationReport& report) {
+  Print(absl::StrCat("epoch ", report.epoch, " validation  ", Loss(report.loss),
+                     report.best ? "  best so far" : "", "\n"));
+  step_began_ = options_.clock->Elapsed();
+}
+
+void ProgressLine::OnSample(const SampleReport& report) {
+  Print(absl::StrCat(
+      "sample at step ", WithThousands(report.step), ":\n  | ",
+      absl::StrReplaceAll(DisplayText(report.text), {{"\n", "\n  | "}}), "\n"));
+  step_began_ = options_.clock->Elapsed();
+}
+
+void ProgressLine::OnCheckpoint(const CheckpointReport&) {
+  step_began_ = options_.clock->Elapsed();
+}
+
+void ProgressLine::OnEnd(const EndReport& report) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  options_.write(
+      absl::StrCat(line_.empty() ? "" : "\n", report.reason, " at step ",
+                   WithThousands(report.step), " after ",
+                   ShortDuration(absl::Seconds(report.wall_s)), "\n"));
+  line_.clear();
+}
+
+}  // namespace charrnn

@@ -1,0 +1,87 @@
+#ifndef CHARRNN_MODEL_PROGRESS_LINE_H_
+#define CHARRNN_MODEL_PROGRESS_LINE_H_
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "model/train_observer.h"
+
+namespace charrnn {
+
+// Tells a person how training goes. On a terminal one line is drawn again and
+// again in its place, cut to the terminal's width, while validation results,
+// samples and log lines scroll by above it:
+//
+//   epoch 2 validation  loss 1.837  2.650 bpc  best so far
+//    34%  epoch 2/5  step 112/320  loss 1.802  2.599 bpc  1,215,331 chars/s ...
+//
+// Elsewhere, in a file or a pipe, each report is a line of its own.
+//
+// While it lives on a terminal it is the sink of base/log, whose lines may
+// come from any thread; the observer's calls come from one.
+class ProgressLine : public TrainObserver {
+ public:
+  struct Options {
+    // Takes whole pieces of output, escape sequences included.
+    std::function<void(absl::string_view)> write;
+    bool is_terminal = false;
+    // The terminal's width in columns, asked for at each drawing because
+    // windows change their size.
+    std::function<int()> width = [] { return 80; };
+    Clock* clock = Clock::Real();
+  };
+
+  // Writes to stderr, which is a terminal or not.
+  static Options ToStderr();
+
+  explicit ProgressLine(Options options);
+  ~ProgressLine() override;
+
+  void OnStart(const RunPlan& plan) override;
+  void OnStep(const StepReport& report) override;
+  void OnTrain(const TrainReport& report) override;
+  void OnValidation(const ValidationReport& report) override;
+  void OnSample(const SampleReport& report) override;
+  void OnCheckpoint(const CheckpointReport& report) override;
+  void OnEnd(const EndReport& report) override;
+
+ private:
+  // A mean in which older values count ever less.
+  class RecentMean {
+   public:
+    void Add(double value);
+    double value() const;
+
+   private:
+    double sum_ = 0;
+    double weight_ = 0;
+  };
+
+  // Parts of the line, and of the lines that take its place elsewhere.
+  std::string Position(int64_t epoch, int64_t step) const;
+  std::string TimeLeft(int64_t step) const;
+
+  // Writes `lines` for good, above the progress line.
+  void Print(absl::string_view lines);
+
+  const Options options_;
+  RunPlan plan_;
+  RecentMean loss_;          // nats per character
+  RecentMean targets_;       // characters in a step
+  RecentMean step_seconds_;  // of training time
+  // When the current step began; validation and the like come before it.
+  absl::Duration step_began_;
+  absl::Duration next_drawing_;
+
+  std::mutex mutex_;  // guards line_ and the order of writes
+  std::string line_;  // the progress line on the screen; empty: none
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_PROGRESS_LINE_H_
