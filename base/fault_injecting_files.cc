@@ -23,19 +23,19 @@ class FaultInjectingFileSystem::File : public WritableFile {
 
   absl::Status Append(absl::string_view data) override {
     size_t bytes_appended = 0;
-    absl::Status status = files_->Count(&bytes_appended);
+    absl::Status status = files_->Note("Append", &bytes_appended);
     if (status.ok()) return base_->Append(data);
     CHARRNN_RETURN_IF_ERROR(base_->Append(data.substr(0, bytes_appended)));
     return status;
   }
 
   absl::Status Sync() override {
-    CHARRNN_RETURN_IF_ERROR(files_->Count());
+    CHARRNN_RETURN_IF_ERROR(files_->Note("Sync"));
     return base_->Sync();
   }
 
   absl::Status Close() override {
-    CHARRNN_RETURN_IF_ERROR(files_->Count());
+    CHARRNN_RETURN_IF_ERROR(files_->Note("Close"));
     return base_->Close();
   }
 
@@ -47,31 +47,38 @@ class FaultInjectingFileSystem::File : public WritableFile {
 void FaultInjectingFileSystem::Inject(Fault fault) {
   std::lock_guard<std::mutex> lock(mutex_);
   fault_ = std::move(fault);
-  num_operations_ = 0;
+  operations_.clear();
+}
+
+std::vector<std::string> FaultInjectingFileSystem::operations() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return operations_;
 }
 
 int64_t FaultInjectingFileSystem::num_operations() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return num_operations_;
+  return operations_.size();
 }
 
-absl::Status FaultInjectingFileSystem::Count(size_t* bytes_appended) {
+absl::Status FaultInjectingFileSystem::Note(const char* operation,
+                                            size_t* bytes_appended) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const int64_t operation = num_operations_++;
-  if (!fault_.has_value() || operation < fault_->operation) {
+  const int64_t number = operations_.size();
+  operations_.push_back(operation);
+  if (!fault_.has_value() || number < fault_->operation) {
     return absl::OkStatus();
   }
-  if (operation == fault_->operation) {
-    if (bytes_appended != nullptr) *bytes_appended = fault_->bytes_appended;
-    return fault_->status;
+  if (number > fault_->operation && !fault_->crash) return absl::OkStatus();
+  if (number == fault_->operation && bytes_appended != nullptr) {
+    *bytes_appended = fault_->bytes_appended;
   }
-  return fault_->crash ? fault_->status : absl::OkStatus();
+  return fault_->status;
 }
 
 absl::StatusOr<std::unique_ptr<WritableFile>>
 FaultInjectingFileSystem::OpenForWrite(const std::string& path,
                                        WriteMode mode) {
-  CHARRNN_RETURN_IF_ERROR(Count());
+  CHARRNN_RETURN_IF_ERROR(Note("OpenForWrite"));
   CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
                            base_->OpenForWrite(path, mode));
   return std::make_unique<File>(this, std::move(file));
@@ -79,29 +86,29 @@ FaultInjectingFileSystem::OpenForWrite(const std::string& path,
 
 absl::Status FaultInjectingFileSystem::Rename(const std::string& from,
                                               const std::string& to) {
-  CHARRNN_RETURN_IF_ERROR(Count());
+  CHARRNN_RETURN_IF_ERROR(Note("Rename"));
   return base_->Rename(from, to);
 }
 
 absl::Status FaultInjectingFileSystem::Remove(const std::string& path) {
-  CHARRNN_RETURN_IF_ERROR(Count());
+  CHARRNN_RETURN_IF_ERROR(Note("Remove"));
   return base_->Remove(path);
 }
 
 absl::Status FaultInjectingFileSystem::CreateDirectories(
     const std::string& path) {
-  CHARRNN_RETURN_IF_ERROR(Count());
+  CHARRNN_RETURN_IF_ERROR(Note("CreateDirectories"));
   return base_->CreateDirectories(path);
 }
 
 absl::Status FaultInjectingFileSystem::SyncDirectory(const std::string& path) {
-  CHARRNN_RETURN_IF_ERROR(Count());
+  CHARRNN_RETURN_IF_ERROR(Note("SyncDirectory"));
   return base_->SyncDirectory(path);
 }
 
 absl::Status FaultInjectingFileSystem::CreateSymlink(const std::string& target,
                                                      const std::string& link) {
-  CHARRNN_RETURN_IF_ERROR(Count());
+  CHARRNN_RETURN_IF_ERROR(Note("CreateSymlink"));
   return base_->CreateSymlink(target, link);
 }
 

@@ -39,7 +39,7 @@ struct Fault {
 //
 //   FaultInjectingFileSystem files(FileSystem::Real());
 //   files.Inject({/*operation=*/3});
-//   EXPECT_FALSE(store.Save(files).ok());
+//   EXPECT_FALSE(Save(files).ok());
 //
 // The other FileSystem is not owned. Outlives the files that it has opened.
 class FaultInjectingFileSystem : public FileSystem {
@@ -49,8 +49,9 @@ class FaultInjectingFileSystem : public FileSystem {
   // Arms `fault` in place of an earlier one, and counts from 0 again.
   void Inject(Fault fault);
 
-  // How many operations were asked for since the last Inject(), failed ones
-  // included.
+  // The names of the operations asked for since the last Inject(), failed ones
+  // included: {"OpenForWrite", "Append", "Sync", ...}.
+  std::vector<std::string> operations() const;
   int64_t num_operations() const;
 
   absl::StatusOr<std::string> ReadFile(const std::string& path) override;
@@ -71,15 +72,15 @@ class FaultInjectingFileSystem : public FileSystem {
  private:
   class File;
 
-  // Counts one operation, and returns what it is to fail with, or OK. The
+  // Notes one operation, and returns what it is to fail with, or OK. The
   // failing operation itself, not those after it in a crash, sets
   // `bytes_appended`.
-  absl::Status Count(size_t* bytes_appended = nullptr);
+  absl::Status Note(const char* operation, size_t* bytes_appended = nullptr);
 
   FileSystem* const base_;
   mutable std::mutex mutex_;
-  std::optional<Fault> fault_;  // guarded by mutex_
-  int64_t num_operations_ = 0;  // guarded by mutex_
+  std::optional<Fault> fault_;           // guarded by mutex_
+  std::vector<std::string> operations_;  // guarded by mutex_
 };
 
 }  // namespace charrnn

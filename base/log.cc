@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
 namespace charrnn {
@@ -76,13 +77,13 @@ LogMessage::~LogMessage() {
   }
 }
 
-CheckFailure::CheckFailure(const char* file, int line, const char* condition) {
-  stream_ << file << ":" << line << ": check failed: " << condition << " ";
-}
+CheckFailure::CheckFailure(const char* file, int line, const char* condition)
+    : what_(absl::StrCat(file, ":", line, ": check failed: ", condition)) {}
 
 CheckFailure::~CheckFailure() {
-  stream_ << "\n";
-  WriteToStderr(stream_.str());
+  const std::string message = stream_.str();
+  WriteToStderr(
+      absl::StrCat(what_, message.empty() ? "" : ": ", message, "\n"));
   std::abort();
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <ostream>
 #include <sstream>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -22,7 +23,7 @@
 //
 //   CHARRNN_CHECK(offset < size()) << "offset " << offset;
 //
-// prints "model/x.cc:17: check failed: offset < size() offset 9" and aborts.
+// prints "model/x.cc:17: check failed: offset < size(): offset 9" and aborts.
 #define CHARRNN_CHECK(condition)                                              \
   __builtin_expect(static_cast<bool>(condition), true)                        \
       ? static_cast<void>(0)                                                  \
@@ -72,6 +73,7 @@ class CheckFailure {
   std::ostream& stream() { return stream_; }
 
  private:
+  const std::string what_;
   std::ostringstream stream_;
 };
 

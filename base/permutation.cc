@@ -24,13 +24,17 @@ FeistelPermutation::FeistelPermutation(uint64_t size, uint64_t key)
     : size_(size), half_bits_(0) {
   while (half_bits_ < 32 && uint64_t{1} << 2 * half_bits_ < size) ++half_bits_;
   half_mask_ = (uint64_t{1} << half_bits_) - 1;
-  for (int round = 0; round < kRounds; ++round) {
+  const auto key_at = [key](int word) {
     const PhiloxBlock bits =
-        Philox({static_cast<uint32_t>(round), 0, 0,
+        Philox({static_cast<uint32_t>(word), 0, 0,
                 static_cast<uint32_t>(RandomPurpose::kShuffle)},
                key);
-    round_keys_[round] = uint64_t{bits[1]} << 32 | bits[0];
+    return uint64_t{bits[1]} << 32 | bits[0];
+  };
+  for (int round = 0; round < kRounds; ++round) {
+    round_keys_[round] = key_at(round);
   }
+  exchange_ = half_bits_ == 0 ? 0 : key_at(kRounds) & 1;
 }
 
 uint64_t FeistelPermutation::operator()(uint64_t i) const {
@@ -58,10 +62,12 @@ uint64_t FeistelPermutation::Encrypt(uint64_t x) const {
     left = right;
     right = mixed;
   }
-  return left << half_bits_ | right;
+  x = left << half_bits_ | right;
+  return x < 2 ? x ^ exchange_ : x;
 }
 
 uint64_t FeistelPermutation::Decrypt(uint64_t x) const {
+  if (x < 2) x ^= exchange_;
   uint64_t left = x >> half_bits_;
   uint64_t right = x & half_mask_;
   for (int round = kRounds - 1; round >= 0; --round) {

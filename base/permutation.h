@@ -32,9 +32,9 @@ class FeistelPermutation {
   uint64_t Inverse(uint64_t value) const;
 
  private:
-  // Four make a Feistel network indistinguishable from a random permutation
-  // when halves are long; the short halves of small sizes want more.
-  static constexpr int kRounds = 8;
+  // Four are enough for long halves; halves of one bit want ten until all 24
+  // orders of four numbers are equally likely.
+  static constexpr int kRounds = 10;
 
   // One pass through the network, and back; below 4^half_bits_.
   uint64_t Encrypt(uint64_t x) const;
@@ -44,6 +44,9 @@ class FeistelPermutation {
   int half_bits_;       // of each half; 0 to 32
   uint64_t half_mask_;  // 2^half_bits_ - 1
   std::array<uint64_t, kRounds> round_keys_;
+  // 0, or 1 to exchange 0 and 1 at the end, for half of the keys: a network
+  // with halves of two bits or more makes even permutations only.
+  uint64_t exchange_;
 };
 
 }  // namespace charrnn

@@ -32,8 +32,9 @@ class ThreadPool {
 
   // Calls f(0), ..., f(n - 1), each once, on whichever thread is free, and
   // returns when all have returned; what they wrote is then visible to the
-  // caller. They must not throw, call ParallelFor of the same pool, or wait
-  // for one another. Indices are handed out in ascending order.
+  // caller. Indices are handed out in ascending order. `f` must not throw nor
+  // call ParallelFor of the same pool; its calls may wait for one another only
+  // if n <= num_threads(), when each has a thread to itself.
   void ParallelFor(int64_t n, absl::FunctionRef<void(int64_t)> f);
 
   int num_threads() const { return static_cast<int>(helpers_.size()) + 1; }
