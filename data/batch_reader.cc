@@ -2,13 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "data/chunk_index.h"
@@ -61,9 +61,10 @@ BatchReader::BatchReader(const Corpus* corpus, const ChunkIndex& chunks,
 
 BatchReader::~BatchReader() {
   {
-    absl::MutexLock lock(&mutex_);
+    std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   }
+  changed_.notify_one();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -75,33 +76,34 @@ absl::StatusOr<const Batch*> BatchReader::Next() {
         corpus_->name(), chunks_.num_chunks(), chunks_.chunk_len(),
         options_.batch_size));
   }
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   if (taken_ >= options_.end_step) {
     return absl::OutOfRangeError(
         absl::StrFormat("step %d is the last", options_.end_step - 1));
   }
-  mutex_.Await(absl::Condition(this, &BatchReader::MayTakeLocked));
-  return &BufferOf(taken_++);
+  changed_.wait(lock, [this] { return taken_ < filled_; });
+  const Batch& batch = BufferOf(taken_++);
+  changed_.notify_one();
+  return &batch;
 }
 
 void BatchReader::Run() {
   for (int64_t step = options_.start_step; step < options_.end_step; ++step) {
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &BatchReader::MayFillLocked));
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] {
+        return stopping_ || filled_ < taken_ + options_.prefetch;
+      });
       if (stopping_) return;
     }
     Fill(step, &BufferOf(step));
-    absl::MutexLock lock(&mutex_);
-    filled_ = step + 1;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      filled_ = step + 1;
+    }
+    changed_.notify_one();
   }
 }
-
-bool BatchReader::MayFillLocked() const {
-  return stopping_ || filled_ < taken_ + options_.prefetch;
-}
-
-bool BatchReader::MayTakeLocked() const { return taken_ < filled_; }
 
 void BatchReader::Fill(int64_t step, Batch* batch) {
   const EpochPlan plan(chunks_.num_chunks(), options_.batch_size, options_.seed,

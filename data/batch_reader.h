@@ -3,13 +3,13 @@
 #ifndef CHARRNN_DATA_BATCH_READER_H_
 #define CHARRNN_DATA_BATCH_READER_H_
 
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 
@@ -85,9 +85,6 @@ class BatchReader {
 
   Batch& BufferOf(int64_t step) { return ring_[step % ring_.size()]; }
 
-  bool MayFillLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool MayTakeLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
   const Corpus* const corpus_;
   const ChunkIndex chunks_;
   const Options options_;
@@ -98,11 +95,15 @@ class BatchReader {
   // caller's to read; the others are the thread's to write.
   std::vector<Batch> ring_;
 
-  absl::Mutex mutex_;
-  // Steps below are filled, steps below are handed out.
-  int64_t filled_ ABSL_GUARDED_BY(mutex_);
-  int64_t taken_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the standard library, because ThreadSanitizer sees its operations and
+  // not those of the system's abseil.
+  std::mutex mutex_;
+  // Of the three below. One side at most waits: the ring is not both empty and
+  // full.
+  std::condition_variable changed_;
+  int64_t filled_;         // guarded by mutex_; steps below are filled
+  int64_t taken_;          // guarded by mutex_; steps below are handed out
+  bool stopping_ = false;  // guarded by mutex_
 
   std::thread thread_;  // Last: it uses all of the above.
 };
