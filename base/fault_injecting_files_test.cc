@@ -1,6 +1,5 @@
 #include "base/fault_injecting_files.h"
 
-#include <memory>
 #include <string>
 
 #include "absl/status/status.h"

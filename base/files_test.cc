@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/fault_injecting_files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
