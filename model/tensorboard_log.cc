@@ -61,7 +61,7 @@ TensorBoardLog::TensorBoardLog(std::unique_ptr<WritableFile> file, Clock* clock)
 }
 
 double TensorBoardLog::Now() const {
-  return absl::ToDoubleSeconds(clock_->Now() - absl::UnixEpoch());
+  return static_cast<double>(absl::ToUnixMicros(clock_->Now())) / 1e6;
 }
 
 void TensorBoardLog::Append(absl::string_view event) {
