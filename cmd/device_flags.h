@@ -1,0 +1,24 @@
+#ifndef CHARRNN_CMD_DEVICE_FLAGS_H_
+#define CHARRNN_CMD_DEVICE_FLAGS_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/thread_pool.h"
+
+namespace charrnn {
+
+// What a model is computed with.
+struct Compute {
+  std::string device;  // "cpu" or "cuda:N"
+  std::unique_ptr<ThreadPool> pool;
+};
+
+// What --device and --threads say, checked against this machine. Says aloud
+// what --device=auto has chosen, and why.
+absl::StatusOr<Compute> ComputeFromFlags();
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_CMD_DEVICE_FLAGS_H_

@@ -1,0 +1,144 @@
+#include "cmd/run_output.h"
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/commandlineflag.h"
+#include "absl/flags/reflection.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "cmd/command_line.h"
+#include "cmd/training_flags.h"
+#include "data/corpus.h"
+#include "model/config.h"
+#include "model/html_report.h"
+#include "model/metrics_log.h"
+#include "model/progress_line.h"
+#include "model/samples_file.h"
+#include "model/tensorboard_log.h"
+#include "model/train_observer.h"
+
+namespace charrnn {
+namespace {
+
+// Our own flags by name, as the user set them or as they are by default.
+std::map<std::string, std::string> FlagValues() {
+  std::map<std::string, std::string> values;
+  for (const auto& [name, flag] : absl::GetAllFlags()) {
+    if (absl::StrContains(flag->Filename(), "cmd/")) {
+      values[std::string(name)] = flag->CurrentValue();
+    }
+  }
+  return values;
+}
+
+// config.json: what was asked for (flags), and what it came to.
+std::string ConfigJson(const TrainingRequest& request) {
+  nlohmann::ordered_json json;
+  json["version"] = std::string(kVersion);
+  json["corpus"] = {{"name", request.corpus->name()},
+                    {"chars", request.corpus->size()},
+                    {"fingerprint", request.corpus->fingerprint()}};
+  json["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
+  json["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
+  json["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
+  json["flags"] = FlagValues();
+  return json.dump(2) + "\n";
+}
+
+// The settings as a person wants them listed: what the run came to.
+std::vector<std::pair<std::string, std::string>> Settings(
+    const TrainingRequest& request) {
+  std::vector<std::pair<std::string, std::string>> settings = {
+      {"text", request.corpus->name()}};
+  for (const std::string& part :
+       {ToJson(request.model), ToJson(request.training)}) {
+    const auto fields = nlohmann::ordered_json::parse(part);
+    for (const auto& [name, value] : fields.items()) {
+      settings.emplace_back(
+          name, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+  return settings;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RunOutput>> RunOutput::Open(
+    FileSystem* files, Clock* clock, const std::string& run_dir,
+    const TrainingRequest& request) {
+  CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
+      *files, JoinPath(run_dir, "config.json"), ConfigJson(request)));
+  CHARRNN_ASSIGN_OR_RETURN(
+      auto metrics,
+      MetricsLog::Open(files, JoinPath(run_dir, "metrics.jsonl")));
+  CHARRNN_ASSIGN_OR_RETURN(auto events,
+                           TensorBoardLog::Open(files, run_dir, clock));
+  CHARRNN_ASSIGN_OR_RETURN(
+      auto samples, SamplesFile::Open(files, JoinPath(run_dir, "samples.txt")));
+  auto report =
+      std::make_unique<HtmlReport>(files, JoinPath(run_dir, "report.html"),
+                                   Basename(run_dir), Settings(request));
+  return std::unique_ptr<RunOutput>(
+      new RunOutput(std::move(metrics), std::move(events), std::move(samples),
+                    std::move(report)));
+}
+
+RunOutput::RunOutput(std::unique_ptr<MetricsLog> metrics,
+                     std::unique_ptr<TensorBoardLog> events,
+                     std::unique_ptr<SamplesFile> samples,
+                     std::unique_ptr<HtmlReport> report)
+    : metrics_(std::move(metrics)),
+      events_(std::move(events)),
+      samples_(std::move(samples)),
+      report_(std::move(report)),
+      progress_(ProgressLine::ToStderr()),
+      all_({metrics_.get(), events_.get(), samples_.get(), report_.get(),
+            &progress_}) {}
+
+absl::Status RunOutput::status() const {
+  for (const absl::Status& status : {metrics_->status(), events_->status(),
+                                     samples_->status(), report_->status()}) {
+    CHARRNN_RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+void RunOutput::OnStart(const RunPlan& plan) {
+  for (TrainObserver* observer : all_) observer->OnStart(plan);
+}
+
+void RunOutput::OnStep(const StepReport& report) {
+  for (TrainObserver* observer : all_) observer->OnStep(report);
+}
+
+void RunOutput::OnTrain(const TrainReport& report) {
+  for (TrainObserver* observer : all_) observer->OnTrain(report);
+}
+
+void RunOutput::OnValidation(const ValidationReport& report) {
+  for (TrainObserver* observer : all_) observer->OnValidation(report);
+}
+
+void RunOutput::OnSample(const SampleReport& report) {
+  for (TrainObserver* observer : all_) observer->OnSample(report);
+}
+
+void RunOutput::OnCheckpoint(const CheckpointReport& report) {
+  for (TrainObserver* observer : all_) observer->OnCheckpoint(report);
+}
+
+void RunOutput::OnEnd(const EndReport& report) {
+  for (TrainObserver* observer : all_) observer->OnEnd(report);
+}
+
+}  // namespace charrnn

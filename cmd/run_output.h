@@ -1,0 +1,60 @@
+#ifndef CHARRNN_CMD_RUN_OUTPUT_H_
+#define CHARRNN_CMD_RUN_OUTPUT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "cmd/training_flags.h"
+#include "model/html_report.h"
+#include "model/metrics_log.h"
+#include "model/progress_line.h"
+#include "model/samples_file.h"
+#include "model/tensorboard_log.h"
+#include "model/train_observer.h"
+
+namespace charrnn {
+
+// All that a run shows and writes beside its checkpoints: the progress line on
+// stderr, and in the run's folder config.json, metrics.jsonl, TensorBoard's
+// events, samples.txt and report.html.
+class RunOutput : public TrainObserver {
+ public:
+  // Writes config.json and opens the rest in `run_dir`, which exists.
+  // Possible errors: what the file system says, naming the path.
+  static absl::StatusOr<std::unique_ptr<RunOutput>> Open(
+      FileSystem* files, Clock* clock, const std::string& run_dir,
+      const TrainingRequest& request);
+
+  // The first file that could not be written, or OK.
+  absl::Status status() const;
+
+  void OnStart(const RunPlan& plan) override;
+  void OnStep(const StepReport& report) override;
+  void OnTrain(const TrainReport& report) override;
+  void OnValidation(const ValidationReport& report) override;
+  void OnSample(const SampleReport& report) override;
+  void OnCheckpoint(const CheckpointReport& report) override;
+  void OnEnd(const EndReport& report) override;
+
+ private:
+  RunOutput(std::unique_ptr<MetricsLog> metrics,
+            std::unique_ptr<TensorBoardLog> events,
+            std::unique_ptr<SamplesFile> samples,
+            std::unique_ptr<HtmlReport> report);
+
+  const std::unique_ptr<MetricsLog> metrics_;
+  const std::unique_ptr<TensorBoardLog> events_;
+  const std::unique_ptr<SamplesFile> samples_;
+  const std::unique_ptr<HtmlReport> report_;
+  ProgressLine progress_;
+  const std::vector<TrainObserver*> all_;
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_CMD_RUN_OUTPUT_H_

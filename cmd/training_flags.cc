@@ -1,0 +1,174 @@
+#include "cmd/training_flags.h"
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "cmd/command_line.h"
+#include "cmd/sampling_flags.h"
+#include "data/corpus.h"
+#include "data/vocab.h"
+#include "model/config.h"
+#include "model/training_plan.h"
+
+ABSL_FLAG(std::string, data_path, "data/tinyshakespeare.txt",
+          "Text file to train on.");
+ABSL_FLAG(std::string, encoding, "utf8",
+          "What a character is: utf8 (a code point) or bytes.");
+ABSL_FLAG(std::string, rnn_type, "GRU", "Recurrent network: GRU or LSTM.");
+ABSL_FLAG(int, embedding_dim, 256, "Width of a character's embedding.");
+ABSL_FLAG(int, hidden_dim, 256, "Width of a recurrent layer.");
+ABSL_FLAG(int, num_layers, 1, "Recurrent layers.");
+ABSL_FLAG(double, dropout, 0.1,
+          "Share of each recurrent layer's outputs set to 0 in training.");
+ABSL_FLAG(int, seq_len, 128, "Characters in a chunk.");
+ABSL_FLAG(int, batch_size, 128, "Chunks in a step.");
+ABSL_FLAG(int, overlap_step, 0,
+          "Characters from a chunk's beginning to the next one's; 0: seq_len.");
+ABSL_FLAG(double, val_fraction, 0.05,
+          "Share of the text, at its end, kept for validation.");
+ABSL_FLAG(int64_t, num_epochs, 5, "Passes over the training part.");
+ABSL_FLAG(int64_t, max_steps, 0, "Steps at most; 0: as the epochs make.");
+ABSL_FLAG(double, learning_rate, 2e-3, "Adam's learning rate.");
+ABSL_FLAG(std::string, lr_schedule, "constant",
+          "Learning rate over time: constant, or cosine (falls to 0).");
+ABSL_FLAG(int64_t, warmup_steps, 0,
+          "Steps over which the learning rate rises to its full value.");
+ABSL_FLAG(double, grad_clip, 1, "Largest norm of the gradient; 0: no limit.");
+ABSL_FLAG(int, grains, 8,
+          "Pieces of a batch that are summed in a fixed order and computed "
+          "side by side.");
+ABSL_FLAG(int64_t, log_every, 100, "Steps from report to report; 0: none.");
+ABSL_FLAG(int64_t, sample_every, 100,
+          "Steps from one sampled text to the next; 0: none.");
+ABSL_FLAG(int64_t, save_every, 0,
+          "Steps from checkpoint to checkpoint, beside each epoch's end; 0: "
+          "none.");
+ABSL_FLAG(int, keep_checkpoints, 3,
+          "Newest checkpoints to keep, beside the best.");
+ABSL_FLAG(std::string, run_dir, "",
+          "Folder of the run; empty: runs/<UTC time>.");
+ABSL_FLAG(std::string, save_path, "",
+          "Export the best model to this .safetensors file; empty: off.");
+
+namespace charrnn {
+namespace {
+
+absl::StatusOr<ModelConfig> ModelFromFlags() {
+  ModelConfig config;
+  CHARRNN_ASSIGN_OR_RETURN(config.rnn_type,
+                           ParseRnnType(absl::GetFlag(FLAGS_rnn_type)));
+  config.vocab_size = 1;  // until the text is known
+  config.embedding_dim = absl::GetFlag(FLAGS_embedding_dim);
+  config.hidden_dim = absl::GetFlag(FLAGS_hidden_dim);
+  config.num_layers = absl::GetFlag(FLAGS_num_layers);
+  config.dropout = absl::GetFlag(FLAGS_dropout);
+  CHARRNN_RETURN_IF_ERROR(Validate(config));
+  return config;
+}
+
+absl::StatusOr<TrainingConfig> TrainingFromFlags() {
+  TrainingConfig config;
+  config.seq_len = absl::GetFlag(FLAGS_seq_len);
+  config.batch_size = absl::GetFlag(FLAGS_batch_size);
+  config.overlap_step = absl::GetFlag(FLAGS_overlap_step);
+  config.val_fraction = absl::GetFlag(FLAGS_val_fraction);
+  config.num_epochs = absl::GetFlag(FLAGS_num_epochs);
+  config.max_steps = absl::GetFlag(FLAGS_max_steps);
+  config.learning_rate = absl::GetFlag(FLAGS_learning_rate);
+  CHARRNN_ASSIGN_OR_RETURN(config.lr_schedule,
+                           ParseLrSchedule(absl::GetFlag(FLAGS_lr_schedule)));
+  config.warmup_steps = absl::GetFlag(FLAGS_warmup_steps);
+  config.grad_clip = absl::GetFlag(FLAGS_grad_clip);
+  config.seed = absl::GetFlag(FLAGS_seed);
+  config.grains = absl::GetFlag(FLAGS_grains);
+  config.log_every = absl::GetFlag(FLAGS_log_every);
+  config.sample_every = absl::GetFlag(FLAGS_sample_every);
+  config.save_every = absl::GetFlag(FLAGS_save_every);
+  config.keep_checkpoints = absl::GetFlag(FLAGS_keep_checkpoints);
+  CHARRNN_RETURN_IF_ERROR(Validate(config));
+  return config;
+}
+
+// Settings under which the snippet is learnt by heart within seconds: small
+// batches, chunks that begin at every character so that none depends on where
+// a chunk begins, and nothing held out.
+void SuitSnippet(const std::set<std::string>& typed, TrainingRequest& request) {
+  const auto unless_typed = [&](const char* flag, auto& field, auto value) {
+    if (typed.count(flag) == 0) field = value;
+  };
+  TrainingConfig& training = request.training;
+  unless_typed("seq_len", training.seq_len, 64);
+  unless_typed("batch_size", training.batch_size, 32);
+  unless_typed("overlap_step", training.overlap_step, 1);
+  unless_typed("val_fraction", training.val_fraction, 0.0);
+  if (typed.count("num_epochs") + typed.count("max_steps") == 0) {
+    training.max_steps = 1000;
+    training.num_epochs = training.max_steps;
+    request.stop_loss = 0.1;
+  }
+}
+
+absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
+                        TrainingRequest& request) {
+  CHARRNN_ASSIGN_OR_RETURN(const Encoding encoding,
+                           ParseEncoding(absl::GetFlag(FLAGS_encoding)));
+  const std::string path = UserPath(absl::GetFlag(FLAGS_data_path));
+  if (typed.count("data_path") == 0 && !files.Exists(path)) {
+    CHARRNN_LOG(INFO) << "there is no " << absl::GetFlag(FLAGS_data_path)
+                      << " here and no --data_path was given: training on the "
+                         "built-in snippet until it is known by heart";
+    request.corpus = SnippetCorpus(encoding);
+    SuitSnippet(typed, request);
+  } else {
+    CHARRNN_ASSIGN_OR_RETURN(request.corpus,
+                             OpenTextCorpus(files, path, encoding));
+  }
+  request.model.vocab_size = request.corpus->vocab().size();
+  return absl::OkStatus();
+}
+
+// The place to export to, refused now rather than after hours of training.
+absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
+  const std::string path = UserPath(absl::GetFlag(FLAGS_save_path));
+  if (path.empty()) return path;
+  if (!absl::EndsWith(path, ".safetensors")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--save_path=", path, ": the name must end in .safetensors"));
+  }
+  if (!files.Exists(Dirname(path))) {
+    return absl::NotFoundError(
+        absl::StrCat("--save_path=", path, ": there is no such folder"));
+  }
+  return path;
+}
+
+}  // namespace
+
+absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
+    FileSystem& files, const std::set<std::string>& typed) {
+  TrainingRequest request;
+  CHARRNN_ASSIGN_OR_RETURN(request.model, ModelFromFlags());
+  CHARRNN_ASSIGN_OR_RETURN(request.training, TrainingFromFlags());
+  CHARRNN_ASSIGN_OR_RETURN(request.sampling, SamplingConfigFromFlags());
+  CHARRNN_ASSIGN_OR_RETURN(request.save_path, SavePathFromFlags(files));
+  request.run_dir = UserPath(absl::GetFlag(FLAGS_run_dir));
+  CHARRNN_RETURN_IF_ERROR(OpenCorpus(files, typed, request));
+  auto fitted = FitToCorpus(request.training, request.corpus->size());
+  if (!fitted.ok()) return Annotate(fitted.status(), request.corpus->name());
+  for (const std::string& note : fitted->notes) CHARRNN_LOG(INFO) << note;
+  request.training = fitted->config;
+  return request;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,194 @@
+#include "model/checkpoint.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "data/vocab.h"
+#include "model/config.h"
+#include "model/parameter_layout.h"
+#include "model/safetensors.h"
+#include "model/strict_json.h"
+
+namespace charrnn {
+namespace {
+
+// The version is part of the name: a reader of version 1 refuses version 2.
+constexpr char kFormat[] = "charrnn.model.1";
+
+using Metadata = std::map<std::string, std::string>;
+
+std::string ToJson(const DataConfig& data) {
+  nlohmann::ordered_json json;
+  json["seq_len"] = data.seq_len;
+  json["val_fraction"] = data.val_fraction;
+  return json.dump();
+}
+
+absl::StatusOr<DataConfig> DataConfigFromJson(absl::string_view text) {
+  CHARRNN_ASSIGN_OR_RETURN(const nlohmann::json json,
+                           ParseStrictJson(text, /*max_depth=*/1));
+  if (!json.is_object() || json.size() != 2 ||
+      !json.value("seq_len", nlohmann::json()).is_number_integer() ||
+      !json.value("val_fraction", nlohmann::json()).is_number()) {
+    return absl::InvalidArgumentError(
+        "is not {\"seq_len\": a number, \"val_fraction\": a number}");
+  }
+  TrainingConfig range_check;
+  const auto seq_len = json["seq_len"].get<int64_t>();
+  range_check.seq_len = static_cast<int>(
+      std::clamp<int64_t>(seq_len, 0, std::numeric_limits<int>::max()));
+  range_check.batch_size = 1;
+  range_check.val_fraction = json["val_fraction"].get<double>();
+  CHARRNN_RETURN_IF_ERROR(Validate(range_check));
+  return DataConfig{range_check.seq_len, range_check.val_fraction};
+}
+
+absl::StatusOr<std::string> Find(const Metadata& metadata,
+                                 const std::string& key) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "metadata '", key, "' is missing: not a model of this program"));
+  }
+  return found->second;
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+// Copies `tensor` into its place, having checked that it belongs there.
+absl::Status CopyParameter(const TensorView& tensor, const ParameterSpec& spec,
+                           std::vector<float>& parameters) {
+  if (tensor.name != spec.name) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor '", tensor.name,
+                     "' stands where its config wants '", spec.name, "'"));
+  }
+  if (tensor.dtype != "F32" || tensor.shape != spec.shape) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tensor '", spec.name, "' is ", tensor.dtype, ShapeText(tensor.shape),
+        ", its config wants F32", ShapeText(spec.shape)));
+  }
+  std::memcpy(parameters.data() + spec.offset, tensor.bytes.data(),
+              tensor.bytes.size());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> EncodeModel(const ModelConfig& config,
+                                        const DataConfig& data,
+                                        const Vocab& vocab,
+                                        absl::Span<const float> parameters) {
+  const ParameterLayout layout(config);
+  std::vector<TensorView> tensors;
+  for (const ParameterSpec& spec : layout.parameters()) {
+    const auto* begin =
+        reinterpret_cast<const char*>(parameters.data() + spec.offset);
+    tensors.push_back({spec.name, "F32", spec.shape,
+                       absl::string_view(begin, spec.size * sizeof(float))});
+  }
+  return EncodeSafetensors(tensors, {{"format", kFormat},
+                                     {"config", charrnn::ToJson(config)},
+                                     {"data", ToJson(data)},
+                                     {"vocab", vocab.ToJson()}});
+}
+
+absl::StatusOr<ModelSnapshot> DecodeModel(absl::string_view file) {
+  CHARRNN_ASSIGN_OR_RETURN(const Safetensors decoded, DecodeSafetensors(file));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string format,
+                           Find(decoded.metadata, "format"));
+  if (format != kFormat) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "its format is '", format, "', this program reads '", kFormat, "'"));
+  }
+  CHARRNN_ASSIGN_OR_RETURN(const std::string config_json,
+                           Find(decoded.metadata, "config"));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string data_json,
+                           Find(decoded.metadata, "data"));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string vocab_json,
+                           Find(decoded.metadata, "vocab"));
+  auto config = ModelConfigFromJson(config_json);
+  if (!config.ok()) return Annotate(config.status(), "metadata 'config'");
+  auto data = DataConfigFromJson(data_json);
+  if (!data.ok()) return Annotate(data.status(), "metadata 'data'");
+  auto vocab = Vocab::FromJson(vocab_json);
+  if (!vocab.ok()) return Annotate(vocab.status(), "metadata 'vocab'");
+  if (vocab->size() != config->vocab_size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("its vocabulary has ", vocab->size(),
+                     " symbols, its config says ", config->vocab_size));
+  }
+  const ParameterLayout layout(*config);
+  const absl::Span<const ParameterSpec> specs = layout.parameters();
+  if (decoded.tensors.size() != specs.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("it has ", decoded.tensors.size(),
+                     " tensors, its config wants ", specs.size()));
+  }
+  // The tensors' bytes are in memory already, so a config that lies about
+  // sizes is noticed before it makes us allocate.
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (decoded.tensors[i].bytes.size() !=
+        static_cast<uint64_t>(specs[i].size) * sizeof(float)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", decoded.tensors[i].name, "' has shape ",
+                       ShapeText(decoded.tensors[i].shape),
+                       ", its config wants ", ShapeText(specs[i].shape)));
+    }
+  }
+  std::vector<float> parameters(layout.flat_size());
+  for (size_t i = 0; i < specs.size(); ++i) {
+    CHARRNN_RETURN_IF_ERROR(
+        CopyParameter(decoded.tensors[i], specs[i], parameters));
+  }
+  return ModelSnapshot{*config, *data, *std::move(vocab),
+                       std::move(parameters)};
+}
+
+absl::StatusOr<std::string> FindModelFile(FileSystem& files,
+                                          const std::string& path) {
+  if (!files.Exists(path)) {
+    return absl::NotFoundError(absl::StrCat(
+        path,
+        ": there is no such checkpoint: train a model first, or name "
+        "another with --checkpoint"));
+  }
+  // A folder can be listed, through links as well.
+  if (!files.ListDirectory(path).ok()) return path;
+  for (const char* part : {"best", "latest", ""}) {
+    const std::string file = JoinPath(JoinPath(path, part), kModelFileName);
+    if (files.Exists(file)) return file;
+  }
+  return absl::NotFoundError(
+      absl::StrCat(path, ": holds no checkpoint yet (neither best/",
+                   kModelFileName, " nor ", kModelFileName, ")"));
+}
+
+absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
+                                        const std::string& path) {
+  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string bytes, files.ReadFile(file));
+  auto model = DecodeModel(bytes);
+  if (!model.ok()) return Annotate(model.status(), file);
+  return model;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,82 @@
+#include "model/checkpoint_store.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "model/checkpoint.h"
+
+namespace charrnn {
+namespace {
+
+constexpr char kFolder[] = "checkpoints";
+constexpr char kPrefix[] = "step-";
+constexpr char kUnfinished[] = ".unfinished";
+
+}  // namespace
+
+absl::StatusOr<std::string> LocalCheckpointStore::Save(int64_t step,
+                                                       absl::string_view model,
+                                                       bool best) {
+  // Eight digits, so that names sort as the steps do.
+  const std::string name = absl::StrFormat("%s%08d", kPrefix, step);
+  const std::string folder = JoinPath(run_dir_, kFolder);
+  const std::string path = JoinPath(folder, name);
+  const std::string unfinished = absl::StrCat(path, kUnfinished);
+  CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, unfinished));
+  CHARRNN_RETURN_IF_ERROR(files_->CreateDirectories(unfinished));
+  absl::Status written =
+      WriteFileAtomically(*files_, JoinPath(unfinished, kModelFileName), model);
+  if (written.ok()) written = files_->Rename(unfinished, path);
+  if (!written.ok()) {
+    RemoveRecursively(*files_, unfinished).IgnoreError();
+    return written;
+  }
+  CHARRNN_RETURN_IF_ERROR(files_->SyncDirectory(folder));
+  const std::string target = JoinPath(kFolder, name);
+  CHARRNN_RETURN_IF_ERROR(
+      ReplaceSymlink(*files_, target, JoinPath(run_dir_, "latest")));
+  if (best) {
+    CHARRNN_RETURN_IF_ERROR(
+        ReplaceSymlink(*files_, target, JoinPath(run_dir_, "best")));
+  }
+  if (const absl::Status retained = Retain(); !retained.ok()) {
+    // The checkpoint is safe; the space is not worth ending a run for.
+    CHARRNN_LOG(WARNING) << "an old checkpoint was not deleted: "
+                         << retained.message();
+  }
+  return path;
+}
+
+absl::Status LocalCheckpointStore::Retain() {
+  const std::string folder = JoinPath(run_dir_, kFolder);
+  CHARRNN_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                           files_->ListDirectory(folder));
+  std::vector<std::string> committed;  // oldest first
+  for (const std::string& name : names) {
+    if (absl::StartsWith(name, kPrefix) && !absl::EndsWith(name, kUnfinished)) {
+      committed.push_back(name);
+    }
+  }
+  const absl::StatusOr<std::string> best =
+      files_->ReadSymlink(JoinPath(run_dir_, "best"));
+  const size_t keep = static_cast<size_t>(keep_);
+  for (size_t i = 0; i + keep < committed.size(); ++i) {
+    if (best.ok() && Basename(*best) == committed[i]) continue;
+    CHARRNN_RETURN_IF_ERROR(
+        RemoveRecursively(*files_, JoinPath(folder, committed[i])));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace charrnn

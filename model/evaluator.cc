@@ -1,0 +1,77 @@
+#include "model/evaluator.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/status_macros.h"
+#include "base/thread_pool.h"
+#include "data/chunk_index.h"
+#include "data/corpus.h"
+#include "model/char_rnn.h"
+#include "model/grains.h"
+#include "model/loss.h"
+
+namespace charrnn {
+namespace {
+
+// Chunks a grain: enough rows for an efficient matrix product, few enough that
+// the grains of a small text still keep all cores busy. A GPU wants more.
+constexpr int64_t kGrainChunksCpu = 16;
+constexpr int64_t kGrainChunksGpu = 512;
+
+// The loss of chunks [first, last), nats summed over their targets.
+absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
+                                 const ChunkIndex& chunks, int64_t first,
+                                 int64_t last) {
+  const int64_t rows = last - first;
+  const size_t seq_len = chunks.chunk_len();
+  std::vector<int32_t> inputs(rows * seq_len);
+  std::vector<int32_t> targets(rows * seq_len);
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t offset = chunks.offset(first + row);
+    corpus.Read(offset, absl::MakeSpan(inputs).subspan(row * seq_len, seq_len));
+    corpus.Read(offset + 1,
+                absl::MakeSpan(targets).subspan(row * seq_len, seq_len));
+  }
+  return Loss(model, {rows, static_cast<int64_t>(seq_len), inputs, targets});
+}
+
+}  // namespace
+
+absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
+                                    const ChunkIndex& chunks,
+                                    ThreadPool& pool) {
+  Evaluation evaluation;
+  const int64_t num_chunks = chunks.num_chunks();
+  evaluation.chars = num_chunks * chunks.chunk_len();
+  if (num_chunks == 0) return evaluation;
+  const int64_t grain_chunks =
+      model.device().is_cpu() ? kGrainChunksCpu : kGrainChunksGpu;
+  const int64_t num_grains = (num_chunks + grain_chunks - 1) / grain_chunks;
+  std::vector<double> losses(num_grains);
+  std::vector<absl::Status> statuses(num_grains);
+  pool.ParallelFor(num_grains, [&](int64_t grain) {
+    const int64_t first = grain * grain_chunks;
+    const int64_t last = std::min(first + grain_chunks, num_chunks);
+    const absl::StatusOr<double> loss =
+        GrainLoss(model, corpus, chunks, first, last);
+    if (loss.ok()) {
+      losses[grain] = *loss;
+    } else {
+      statuses[grain] = loss.status();
+    }
+  });
+  for (const absl::Status& status : statuses) {
+    CHARRNN_RETURN_IF_ERROR(status);
+  }
+  TreeSum(absl::MakeSpan(losses));
+  evaluation.loss_sum = losses.front();
+  return evaluation;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,33 @@
+#ifndef CHARRNN_MODEL_EVALUATOR_H_
+#define CHARRNN_MODEL_EVALUATOR_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "base/thread_pool.h"
+#include "data/chunk_index.h"
+#include "data/corpus.h"
+#include "model/char_rnn.h"
+
+namespace charrnn {
+
+// How well a model predicts a text.
+struct Evaluation {
+  double loss_sum = 0;  // nats, summed over all characters predicted
+  int64_t chars = 0;    // characters predicted
+
+  // Nats per character; NaN where nothing was predicted.
+  double loss() const { return loss_sum / static_cast<double>(chars); }
+};
+
+// A full pass over chunks of a text, without dropout, each chunk from a zero
+// state. Chunks are cut into grains of a fixed size whose losses are summed by
+// the fixed tree, so that the number depends on nothing but model and text.
+//
+// Possible errors: those of CatchTorch.
+absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
+                                    const ChunkIndex& chunks, ThreadPool& pool);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_EVALUATOR_H_

@@ -1,0 +1,95 @@
+#include "model/optimizer.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/status_macros.h"
+#include "base/thread_pool.h"
+#include "model/adam.h"
+#include "model/flat_blocks.h"
+#include "model/torch_status.h"
+#include "model/train_state.h"
+
+namespace charrnn {
+namespace {
+
+absl::Span<float> Block(const at::Tensor& array, int64_t begin, int64_t end) {
+  return absl::MakeSpan(array.mutable_data_ptr<float>() + begin,
+                        static_cast<size_t>(end - begin));
+}
+
+double SquaredNorm(const at::Tensor& array, ThreadPool& pool) {
+  std::vector<double> sums(NumFlatBlocks(array.numel()));
+  ForEachBlock(pool, array.numel(), [&](int64_t begin, int64_t end) {
+    sums[begin / kFlatBlock] = SumOfSquares(Block(array, begin, end));
+  });
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+void UpdateOnCpu(const AdamStep& step, float scale, const at::Tensor& gradient,
+                 TrainState& state, ThreadPool& pool) {
+  ForEachBlock(pool, gradient.numel(), [&](int64_t begin, int64_t end) {
+    AdamUpdate(step, scale, Block(gradient, begin, end),
+               Block(state.parameters, begin, end),
+               Block(state.exp_avg, begin, end),
+               Block(state.exp_avg_sq, begin, end));
+  });
+}
+
+void UpdateOnDevice(const AdamStep& step, double scale,
+                    const at::Tensor& gradient_sum, TrainState& state) {
+  const at::Tensor gradient = gradient_sum.mul(scale);
+  state.exp_avg.mul_(step.beta1).add_(gradient, 1 - step.beta1);
+  state.exp_avg_sq.mul_(step.beta2)
+      .addcmul_(gradient, gradient, 1 - step.beta2);
+  const double correction1 = 1 - std::pow(step.beta1, step.step);
+  const double correction2 = 1 - std::pow(step.beta2, step.step);
+  const at::Tensor spread =
+      state.exp_avg_sq.sqrt().div_(std::sqrt(correction2)).add_(step.epsilon);
+  state.parameters.addcdiv_(state.exp_avg, spread,
+                            -step.learning_rate / correction1);
+}
+
+}  // namespace
+
+absl::StatusOr<double> Optimizer::Update(const at::Tensor& gradient_sum,
+                                         int64_t targets, double learning_rate,
+                                         TrainState& state) const {
+  const bool on_cpu = gradient_sum.is_cpu();
+  double squared_norm = 0;
+  if (on_cpu) {
+    squared_norm = SquaredNorm(gradient_sum, *pool_);
+  } else {
+    CHARRNN_RETURN_IF_ERROR(CatchTorch("measuring the gradient", [&] {
+      squared_norm = gradient_sum.to(at::kDouble).square().sum().item<double>();
+    }));
+  }
+  const double norm = std::sqrt(squared_norm) / static_cast<double>(targets);
+  if (!std::isfinite(norm)) {
+    return absl::DataLossError("the gradient is not finite");
+  }
+  AdamStep step;
+  step.learning_rate = learning_rate;
+  step.step = state.step + 1;
+  const double scale =
+      ClipFactor(norm, grad_clip_) / static_cast<double>(targets);
+  if (on_cpu) {
+    UpdateOnCpu(step, static_cast<float>(scale), gradient_sum, state, *pool_);
+  } else {
+    CHARRNN_RETURN_IF_ERROR(CatchTorch("updating the weights", [&] {
+      UpdateOnDevice(step, scale, gradient_sum, state);
+    }));
+  }
+  return norm;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,40 @@
+#ifndef CHARRNN_MODEL_OPTIMIZER_H_
+#define CHARRNN_MODEL_OPTIMIZER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "base/thread_pool.h"
+#include "model/train_state.h"
+
+namespace charrnn {
+
+// Clips a gradient by its norm and applies Adam to a TrainState: in blocks on
+// the CPU, with the same bits for any number of threads, and by LibTorch's
+// operators on other devices.
+class Optimizer {
+ public:
+  // `grad_clip` is the largest norm, 0 for none. `pool` is not owned and
+  // outlives the optimizer.
+  Optimizer(double grad_clip, ThreadPool* pool)
+      : grad_clip_(grad_clip), pool_(pool) {}
+
+  // Updates the state's parameters and moments from gradient_sum / targets and
+  // returns the norm of that gradient, before clipping. `state.step` counts
+  // the steps before this one and is left to the caller.
+  //
+  // Possible errors: DataLoss, with nothing changed, if the gradient is not
+  // finite; those of CatchTorch.
+  absl::StatusOr<double> Update(const at::Tensor& gradient_sum, int64_t targets,
+                                double learning_rate, TrainState& state) const;
+
+ private:
+  double grad_clip_;
+  ThreadPool* pool_;
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_OPTIMIZER_H_

@@ -1,0 +1,38 @@
+#include "model/pretrained.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "model/char_rnn.h"
+#include "model/checkpoint.h"
+#include "model/torch_status.h"
+
+namespace charrnn {
+
+absl::StatusOr<Pretrained> LoadPretrained(FileSystem& files,
+                                          const std::string& path,
+                                          const std::string& device) {
+  CHARRNN_ASSIGN_OR_RETURN(ModelSnapshot snapshot, LoadModel(files, path));
+  std::unique_ptr<CharRnn> network;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
+    at::Tensor flat =
+        at::empty({static_cast<int64_t>(snapshot.parameters.size())});
+    std::copy(snapshot.parameters.begin(), snapshot.parameters.end(),
+              flat.mutable_data_ptr<float>());
+    network =
+        std::make_unique<CharRnn>(snapshot.config, flat.to(at::Device(device)));
+  }));
+  return Pretrained{std::move(network), std::move(snapshot.vocab),
+                    snapshot.data};
+}
+
+}  // namespace charrnn

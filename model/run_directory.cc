@@ -1,0 +1,46 @@
+#include "model/run_directory.h"
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+
+namespace charrnn {
+namespace {
+
+// A name that no run has yet. Two runs that begin within one second differ in
+// the fraction; colons are left out because other systems forbid them.
+std::string NewName(Clock& clock) {
+  return absl::FormatTime("%Y-%m-%dT%H-%M-%E3SZ", clock.Now(),
+                          absl::UTCTimeZone());
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
+                                               const std::string& runs,
+                                               const std::string& run_dir) {
+  const std::string path =
+      run_dir.empty() ? JoinPath(runs, NewName(clock)) : run_dir;
+  for (const char* name : {"checkpoints", "latest", "best"}) {
+    if (files.Exists(JoinPath(path, name))) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          path,
+          ": holds the checkpoints of an earlier run: name another "
+          "folder with --run_dir"));
+    }
+  }
+  CHARRNN_RETURN_IF_ERROR(files.CreateDirectories(path));
+  if (Dirname(path) == runs) {
+    CHARRNN_RETURN_IF_ERROR(
+        ReplaceSymlink(files, Basename(path), JoinPath(runs, "latest")));
+  }
+  return path;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,26 @@
+#ifndef CHARRNN_MODEL_RUN_DIRECTORY_H_
+#define CHARRNN_MODEL_RUN_DIRECTORY_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/clock.h"
+#include "base/files.h"
+
+namespace charrnn {
+
+// Makes the folder of a new run and returns its path: `run_dir`, or a new one
+// named after the time, as in "<runs>/2026-11-22T10-15-00Z", if that is empty.
+// A run below the folder `runs` becomes what the link <runs>/latest points to.
+//
+// Possible errors: FailedPrecondition if the folder holds a checkpoint
+// already, which a new run would mix with its own; what the file system says,
+// naming the path.
+absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
+                                               const std::string& runs,
+                                               const std::string& run_dir);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_RUN_DIRECTORY_H_

@@ -1,0 +1,264 @@
+#include "model/trainer.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/status_macros.h"
+#include "data/batch_reader.h"
+#include "data/vocab.h"
+#include "model/char_rnn.h"
+#include "model/checkpoint.h"
+#include "model/config.h"
+#include "model/dropout.h"
+#include "model/evaluator.h"
+#include "model/gradient_reducer.h"
+#include "model/grains.h"
+#include "model/learning_rate.h"
+#include "model/loss.h"
+#include "model/sampler.h"
+#include "model/torch_status.h"
+#include "model/train_observer.h"
+#include "model/train_state.h"
+#include "model/training_plan.h"
+
+namespace charrnn {
+namespace {
+
+bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+// The error that ends a run at `step`, and what to try.
+absl::Status NotFinite(int64_t step, const char* what) {
+  return absl::DataLossError(absl::StrCat(
+      "step ", step, ": ", what,
+      " is not finite: lower --learning_rate or --grad_clip; the last "
+      "checkpoint is kept"));
+}
+
+}  // namespace
+
+Trainer::Trainer(const Options& options, const TrainingPlan& plan,
+                 const Parts& parts, TrainState* state)
+    : options_(options),
+      plan_(plan),
+      parts_(parts),
+      state_(state),
+      model_(options.model, state->parameters),
+      optimizer_(options.training.grad_clip, parts.pool),
+      // A GPU is slow on small pieces and has its own order of sums anyway.
+      num_grains_(
+          model_.device().is_cpu()
+              ? NumGrains(options.training.batch_size, options.training.grains)
+              : 1) {}
+
+absl::Status Trainer::Run() {
+  const TrainingConfig& config = options_.training;
+  begin_ = parts_.clock->Elapsed();
+  parts_.observer->OnStart(
+      {state_->step, plan_.total_steps, plan_.steps_per_epoch});
+  const IndexRange grains = parts_.reducer->LocalGrains(num_grains_);
+  const int64_t first_row =
+      GrainRows(config.batch_size, num_grains_, grains.begin).begin;
+  const int64_t end_row =
+      GrainRows(config.batch_size, num_grains_, grains.end - 1).end;
+  BatchReader::Options reading;
+  reading.batch_size = config.batch_size;
+  reading.seed = config.seed;
+  reading.start_step = state_->step;
+  reading.end_step = plan_.total_steps;
+  reading.prefetch = options_.prefetch;
+  reading.first_row = static_cast<int>(first_row);
+  reading.num_rows = static_cast<int>(end_row - first_row);
+  BatchReader reader(parts_.corpus, plan_.training, reading);
+
+  absl::Status status;
+  bool last = state_->step >= plan_.total_steps;
+  while (!last && status.ok()) {
+    const absl::Duration step_begin = parts_.clock->Elapsed();
+    status = Step(reader);
+    training_time_ += parts_.clock->Elapsed() - step_begin;
+    if (!status.ok()) break;
+    parts_.observer->OnStep(last_step_);
+    last = state_->step >= plan_.total_steps ||
+           last_step_.loss < options_.stop_loss;
+    status = DoWhatIsDue(last);
+  }
+  parts_.observer->OnEnd(
+      {state_->step, absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_),
+       status.ok() ? "finished" : std::string(status.message())});
+  return status;
+}
+
+absl::Status Trainer::Step(BatchReader& reader) {
+  CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
+  CHARRNN_ASSIGN_OR_RETURN(GradientSums sums, ComputeGrains(*batch));
+  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(sums));
+  const double loss_sum = sums.losses.front();
+  if (!std::isfinite(loss_sum)) return NotFinite(state_->step + 1, "the loss");
+  const int64_t targets =
+      static_cast<int64_t>(options_.training.batch_size) * batch->seq_len;
+  learning_rate_ =
+      LearningRate(options_.training, state_->step, plan_.total_steps);
+  const absl::StatusOr<double> norm = optimizer_.Update(
+      sums.gradients.front(), targets, learning_rate_, *state_);
+  if (absl::IsDataLoss(norm.status()))
+    return NotFinite(state_->step + 1, "the gradient");
+  CHARRNN_RETURN_IF_ERROR(norm.status());
+  grad_norm_ = *norm;
+  ++state_->step;
+  state_->loss_sum += loss_sum;
+  state_->loss_targets += targets;
+  timed_targets_ += targets;
+  last_step_ = {state_->step, Epoch(), loss_sum / static_cast<double>(targets),
+                targets};
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GradientSums> Trainer::ComputeGrains(const Batch& batch) {
+  const int64_t rows = options_.training.batch_size;
+  const IndexRange grains = parts_.reducer->LocalGrains(num_grains_);
+  const int64_t first_row = GrainRows(rows, num_grains_, grains.begin).begin;
+  GradientSums sums;
+  sums.losses.resize(grains.size());
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating gradients", [&] {
+    for (int64_t i = 0; i < grains.size(); ++i) {
+      sums.gradients.push_back(
+          at::zeros({model_.layout().flat_size()}, model_.flat().options()));
+    }
+  }));
+  std::vector<absl::Status> statuses(grains.size());
+  parts_.pool->ParallelFor(grains.size(), [&](int64_t i) {
+    const IndexRange range = GrainRows(rows, num_grains_, grains.begin + i);
+    const auto slice = [&](const std::vector<int32_t>& ids) {
+      return absl::MakeConstSpan(ids).subspan(
+          (range.begin - first_row) * batch.seq_len,
+          range.size() * batch.seq_len);
+    };
+    const DropoutKey dropout = {options_.training.seed, batch.step,
+                                options_.model.dropout, range.begin};
+    const absl::StatusOr<double> loss =
+        LossAndGradient(model_,
+                        {range.size(), batch.seq_len, slice(batch.inputs),
+                         slice(batch.targets)},
+                        dropout, sums.gradients[i]);
+    if (loss.ok()) {
+      sums.losses[i] = *loss;
+    } else {
+      statuses[i] = loss.status();
+    }
+  });
+  for (const absl::Status& status : statuses) {
+    CHARRNN_RETURN_IF_ERROR(status);
+  }
+  return sums;
+}
+
+absl::Status Trainer::DoWhatIsDue(bool last) {
+  const TrainingConfig& config = options_.training;
+  const bool epoch_ends = state_->step % plan_.steps_per_epoch == 0;
+  const double loss =
+      state_->loss_sum / static_cast<double>(state_->loss_targets);
+  if (Due(state_->step, config.log_every)) Log(loss);
+  if (Due(state_->step, config.sample_every)) {
+    CHARRNN_RETURN_IF_ERROR(Sample(loss));
+  }
+  bool best = false;
+  if (epoch_ends || last) {
+    CHARRNN_ASSIGN_OR_RETURN(best, Validate());
+  }
+  if (!epoch_ends && !last && !Due(state_->step, config.save_every)) {
+    return absl::OkStatus();
+  }
+  const absl::Status saved = Save(best);
+  if (saved.ok()) {
+    if (best) state_->best_loss = validation_loss_;
+  } else if (last) {
+    return saved;
+  } else {
+    CHARRNN_LOG(WARNING) << "the checkpoint of step " << state_->step
+                         << " was not saved, training goes on: "
+                         << saved.message();
+  }
+  return absl::OkStatus();
+}
+
+void Trainer::Log(double loss) {
+  TrainReport report;
+  report.step = state_->step;
+  report.epoch = Epoch();
+  report.loss = loss;
+  report.chars_per_s = static_cast<double>(timed_targets_) /
+                       absl::ToDoubleSeconds(training_time_);
+  report.grad_norm = grad_norm_;
+  report.learning_rate = learning_rate_;
+  report.wall_s = absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_);
+  parts_.observer->OnTrain(report);
+  state_->loss_sum = 0;
+  state_->loss_targets = 0;
+  training_time_ = absl::ZeroDuration();
+  timed_targets_ = 0;
+}
+
+absl::Status Trainer::Sample(double loss) {
+  SamplingConfig config = options_.sampling;
+  // Another text at each step, the same one whenever the step is repeated.
+  config.seed = MixSeed(config.seed, static_cast<uint64_t>(state_->step));
+  const Sampler sampler(&model_, config);
+  std::vector<int32_t> ids;
+  CHARRNN_RETURN_IF_ERROR(sampler.Generate(
+      /*prompt=*/{}, /*stream=*/0, [&](int32_t id) { ids.push_back(id); }));
+  parts_.observer->OnSample(
+      {state_->step, loss, parts_.corpus->vocab().Decode(ids)});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Trainer::Validate() {
+  // A run that holds nothing out cannot tell models apart: the newest is best.
+  if (plan_.validation.num_chunks() == 0) return true;
+  CHARRNN_ASSIGN_OR_RETURN(
+      const Evaluation evaluation,
+      Evaluate(model_, *parts_.corpus, plan_.validation, *parts_.pool));
+  validation_loss_ = evaluation.loss();
+  if (!std::isfinite(validation_loss_))
+    return NotFinite(state_->step, "the validation loss");
+  const bool best = validation_loss_ < state_->best_loss;
+  parts_.observer->OnValidation(
+      {state_->step, Epoch(), validation_loss_, evaluation.chars, best});
+  return best;
+}
+
+absl::Status Trainer::Save(bool best) {
+  const at::Tensor parameters = state_->parameters.to(at::kCPU);
+  const DataConfig data = {options_.training.seq_len,
+                           options_.training.val_fraction};
+  CHARRNN_ASSIGN_OR_RETURN(
+      const std::string model,
+      EncodeModel(
+          options_.model, data, parts_.corpus->vocab(),
+          absl::MakeConstSpan(parameters.const_data_ptr<float>(),
+                              static_cast<size_t>(parameters.numel()))));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string path,
+                           parts_.store->Save(state_->step, model, best));
+  parts_.observer->OnCheckpoint({state_->step, path, best});
+  return absl::OkStatus();
+}
+
+int64_t Trainer::Epoch() const {
+  return (state_->step - 1) / plan_.steps_per_epoch + 1;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,78 @@
+#include "model/training_plan.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "data/chunk_index.h"
+#include "model/config.h"
+
+namespace charrnn {
+namespace {
+
+// A chunk of a single target: an input and the character that follows it.
+constexpr int64_t kSmallestChunk = 2;
+
+ChunkIndex TrainingChunks(const TrainingConfig& config, const Split& split) {
+  return ChunkIndex::Training(0, split.train_size, config.seq_len,
+                              config.overlap_step);
+}
+
+}  // namespace
+
+absl::StatusOr<TrainingPlan> MakeTrainingPlan(const TrainingConfig& config,
+                                              int64_t corpus_size) {
+  CHARRNN_ASSIGN_OR_RETURN(const Split split,
+                           SplitCorpus(corpus_size, config.val_fraction));
+  TrainingPlan plan = {
+      TrainingChunks(config, split),
+      ChunkIndex::Validation(split.train_size, split.validation_size,
+                             config.seq_len),
+  };
+  plan.steps_per_epoch = plan.training.num_chunks() / config.batch_size;
+  if (plan.steps_per_epoch == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the training part of ", split.train_size, " characters makes ",
+        plan.training.num_chunks(), " chunks of --seq_len=", config.seq_len,
+        ", fewer than --batch_size=", config.batch_size));
+  }
+  plan.total_steps = plan.steps_per_epoch * config.num_epochs;
+  if (config.max_steps > 0) {
+    plan.total_steps = std::min(plan.total_steps, config.max_steps);
+  }
+  return plan;
+}
+
+absl::StatusOr<FittedConfig> FitToCorpus(const TrainingConfig& config,
+                                         int64_t corpus_size) {
+  if (corpus_size < 2 * kSmallestChunk) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the text has ", corpus_size, " characters, fewer than two chunks (",
+        2 * kSmallestChunk,
+        "), one to train on and one to validate with: use a longer text"));
+  }
+  CHARRNN_ASSIGN_OR_RETURN(const Split split,
+                           SplitCorpus(corpus_size, config.val_fraction));
+  FittedConfig fitted = {config, {}};
+  if (split.train_size <= config.seq_len) {
+    fitted.config.seq_len = static_cast<int>(split.train_size - 1);
+    fitted.notes.push_back(absl::StrCat(
+        "the training part has ", split.train_size, " characters: --seq_len=",
+        config.seq_len, " lowered to ", fitted.config.seq_len));
+  }
+  const int64_t chunks = TrainingChunks(fitted.config, split).num_chunks();
+  if (chunks < config.batch_size) {
+    fitted.config.batch_size = static_cast<int>(chunks);
+    fitted.notes.push_back(absl::StrCat(
+        "the training part makes ", chunks, " chunks of ",
+        fitted.config.seq_len, " characters: --batch_size=", config.batch_size,
+        " lowered to ", chunks));
+  }
+  return fitted;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,83 @@
+#include "model/training_plan.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/config.h"
+#include "testing/status_matchers.h"
+
+namespace charrnn {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int64_t kTinyShakespeare = 1115394;
+
+TEST(TrainingPlanTest, TinyShakespeareIsCutAsTheNotebookCutsIt) {
+  const auto plan = MakeTrainingPlan(TrainingConfig(), kTinyShakespeare);
+  ASSERT_THAT(plan, IsOk());
+  EXPECT_EQ(plan->training.num_chunks(), 8278);
+  EXPECT_EQ(plan->validation.num_chunks(), 435);
+  EXPECT_EQ(plan->validation.offset(0), 1059625);
+  EXPECT_EQ(plan->steps_per_epoch, 64);
+  EXPECT_EQ(plan->total_steps, 320);
+}
+
+TEST(TrainingPlanTest, MaxStepsEndsARunEarlierAndNeverLater) {
+  TrainingConfig config;
+  config.max_steps = 100;
+  EXPECT_EQ(MakeTrainingPlan(config, kTinyShakespeare)->total_steps, 100);
+  config.max_steps = 1000;
+  EXPECT_EQ(MakeTrainingPlan(config, kTinyShakespeare)->total_steps, 320);
+}
+
+TEST(TrainingPlanTest, ATextWithoutAWholeBatchIsRefused) {
+  EXPECT_THAT(MakeTrainingPlan(TrainingConfig(), 1000),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--batch_size=128")));
+}
+
+TEST(FitToCorpusTest, ALargeTextChangesNothing) {
+  const auto fitted = FitToCorpus(TrainingConfig(), kTinyShakespeare);
+  ASSERT_THAT(fitted, IsOk());
+  EXPECT_EQ(fitted->config.seq_len, 128);
+  EXPECT_EQ(fitted->config.batch_size, 128);
+  EXPECT_THAT(fitted->notes, IsEmpty());
+}
+
+TEST(FitToCorpusTest, ATextOfFewChunksLowersTheBatch) {
+  const auto fitted = FitToCorpus(TrainingConfig(), 347);
+  ASSERT_THAT(fitted, IsOk());
+  EXPECT_EQ(fitted->config.seq_len, 128);
+  EXPECT_EQ(fitted->config.batch_size, 2);
+  EXPECT_THAT(fitted->notes,
+              ElementsAre(HasSubstr("--batch_size=128 lowered to 2")));
+}
+
+TEST(FitToCorpusTest, ATextShorterThanAChunkLowersBoth) {
+  const auto fitted = FitToCorpus(TrainingConfig(), 50);
+  ASSERT_THAT(fitted, IsOk());
+  EXPECT_EQ(fitted->config.seq_len, 47);
+  EXPECT_EQ(fitted->config.batch_size, 1);
+  EXPECT_THAT(fitted->notes,
+              ElementsAre(HasSubstr("--seq_len=128 lowered to 47"),
+                          HasSubstr("--batch_size=128 lowered to 1")));
+}
+
+TEST(FitToCorpusTest, EveryTextOfTwoChunksOrMoreFillsABatch) {
+  for (int64_t size = 4; size < 700; ++size) {
+    const auto fitted = FitToCorpus(TrainingConfig(), size);
+    ASSERT_THAT(fitted, IsOk()) << size;
+    EXPECT_THAT(MakeTrainingPlan(fitted->config, size), IsOk()) << size;
+  }
+}
+
+TEST(FitToCorpusTest, ATextShorterThanTwoChunksIsRefused) {
+  EXPECT_THAT(FitToCorpus(TrainingConfig(), 3),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("fewer than two chunks")));
+}
+
+}  // namespace
+}  // namespace charrnn
