@@ -53,13 +53,14 @@ h2 { margin: 40px 0 12px; font-size: 17px; }
 }
 .figures b { display: block; font-size: 26px; letter-spacing: -0.02em; }
 .figures span, .figures small { color: var(--ink); font-size: 13px; }
-svg { display: block; width: 100%; height: auto; font-size: 13px; }
+svg { display: block; width: 100%; min-width: 600px; font-size: 13px; }
 svg .best { font-weight: 600; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 6px 12px 6px 0; text-align: right; }
 th { color: var(--ink); font-weight: 500; font-size: 13px; }
 th:first-child, td:first-child { text-align: left; }
+th:last-child, td:last-child { padding-right: 0; }
 tr + tr td { border-top: 1px solid var(--grid); }
 tr.lowest td { color: var(--validation); font-weight: 600; }
 dl {
@@ -169,7 +170,7 @@ void AppendChart(const ReportContent& content, std::string* html) {
   chart.total_steps =
       content.end.has_value() ? content.end->step : content.plan.total_steps;
   chart.steps_per_epoch = content.plan.steps_per_epoch;
-  absl::StrAppend(html, "<div class='card'>\n", LossChartSvg(chart),
+  absl::StrAppend(html, "<div class='card scroll'>\n", LossChartSvg(chart),
                   "</div>\n");
 }
 

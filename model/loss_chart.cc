@@ -202,10 +202,10 @@ std::vector<double> RoundTicks(double low, double high, int count) {
   const double rough = (high - low) / std::max(count, 1);
   const double power = std::pow(10, std::floor(std::log10(rough)));
   const double digit = rough / power;  // in [1, 10)
-  const double spacing = power * (digit <= 1   ? 1
-                                  : digit <= 2 ? 2
-                                  : digit <= 5 ? 5
-                                               : 10);
+  const double spacing = power * (digit < 1.5   ? 1
+                                  : digit < 3.5 ? 2
+                                  : digit < 7.5 ? 5
+                                                : 10);
   std::vector<double> ticks;
   // Products instead of sums, so that no error builds up.
   for (double i = std::ceil(low / spacing); i * spacing <= high; ++i) {
