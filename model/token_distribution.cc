@@ -96,22 +96,21 @@ absl::StatusOr<int> TokenSampler::Sample(absl::Span<const float> logits,
     std::pop_heap(begin, rest);
     return weight(*--rest);
   };
-  auto last = begin;
   if (top_p_ < 1) {
     const double enough = top_p_ * mass;
     mass = take();
     while (mass < enough && rest != begin) mass += take();
-    last = rest;
   }
 
   const double target = u * mass;
   double sum = 0;
   Key picked = largest;
-  for (auto key = end; key != last;) {
+  for (auto key = end; key != begin;) {
     const double w = key == rest ? take() : weight(*(key - 1));
     --key;
-    // Rounding may leave `sum` just short of `target` at the end; then it is
-    // the last symbol that has any probability.
+    // Without top_p, `mass` was summed in another order, and rounding may leave
+    // `sum` short of `target`: then it is the last symbol of any probability.
+    // With it, the order was this one and `sum` reaches `mass`.
     if (w == 0) break;
     picked = *key;
     sum += w;

@@ -22,12 +22,20 @@ namespace {
 int64_t num_allocations = 0;
 }  // namespace
 
-void* operator new(size_t size) {
+// Not inlined: gcc would see malloc() and `delete` side by side, and warn.
+__attribute__((noinline)) void* operator new(size_t size) {
   ++num_allocations;
   return std::malloc(size);
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
 
 namespace charrnn {
 namespace {
