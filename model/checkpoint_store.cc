@@ -32,17 +32,7 @@ absl::StatusOr<std::string> LocalCheckpointStore::Save(int64_t step,
   const std::string name = absl::StrFormat("%s%08d", kPrefix, step);
   const std::string folder = JoinPath(run_dir_, kFolder);
   const std::string path = JoinPath(folder, name);
-  const std::string unfinished = absl::StrCat(path, kUnfinished);
-  CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, unfinished));
-  CHARRNN_RETURN_IF_ERROR(files_->CreateDirectories(unfinished));
-  absl::Status written =
-      WriteFileAtomically(*files_, JoinPath(unfinished, kModelFileName), model);
-  if (written.ok()) written = files_->Rename(unfinished, path);
-  if (!written.ok()) {
-    RemoveRecursively(*files_, unfinished).IgnoreError();
-    return written;
-  }
-  CHARRNN_RETURN_IF_ERROR(files_->SyncDirectory(folder));
+  CHARRNN_RETURN_IF_ERROR(Write(folder, path, model));
   const std::string target = JoinPath(kFolder, name);
   CHARRNN_RETURN_IF_ERROR(
       ReplaceSymlink(*files_, target, JoinPath(run_dir_, "latest")));
@@ -56,6 +46,26 @@ absl::StatusOr<std::string> LocalCheckpointStore::Save(int64_t step,
                          << retained.message();
   }
   return path;
+}
+
+absl::Status LocalCheckpointStore::Write(const std::string& folder,
+                                         const std::string& path,
+                                         absl::string_view model) {
+  if (files_->Exists(path)) {
+    // A step that is done again, after a crash between commit and links.
+    return WriteFileAtomically(*files_, JoinPath(path, kModelFileName), model);
+  }
+  const std::string unfinished = absl::StrCat(path, kUnfinished);
+  CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, unfinished));
+  CHARRNN_RETURN_IF_ERROR(files_->CreateDirectories(unfinished));
+  absl::Status written =
+      WriteFileAtomically(*files_, JoinPath(unfinished, kModelFileName), model);
+  if (written.ok()) written = files_->Rename(unfinished, path);
+  if (!written.ok()) {
+    RemoveRecursively(*files_, unfinished).IgnoreError();
+    return written;
+  }
+  return files_->SyncDirectory(folder);
 }
 
 absl::Status LocalCheckpointStore::Retain() {

@@ -45,6 +45,9 @@ class LocalCheckpointStore : public CheckpointStore {
                                    bool best) override;
 
  private:
+  // Makes the folder `path` in `folder`, with the model in it.
+  absl::Status Write(const std::string& folder, const std::string& path,
+                     absl::string_view model);
   // Deletes what is no longer to be kept.
   absl::Status Retain();
 

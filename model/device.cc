@@ -67,11 +67,11 @@ absl::StatusOr<DeviceChoice> ChooseDevice(absl::string_view flag,
                         absl::StrCat("found ", cuda.num_devices, " GPU",
                                      cuda.num_devices == 1 ? "" : "s")};
   }
-  absl::string_view rest = flag;
   int index = 0;
-  if (!absl::ConsumePrefix(&rest, "cuda") ||
-      !(rest.empty() || (absl::ConsumePrefix(&rest, ":") &&
-                         absl::SimpleAtoi(rest, &index) && index >= 0))) {
+  if (flag != "cuda" &&
+      (!absl::SimpleAtoi(absl::StripPrefix(flag, "cuda:"), &index) ||
+       // Neither blanks nor signs nor a missing prefix.
+       flag != absl::StrCat("cuda:", index) || index < 0)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--device=", flag, ": must be auto, cpu, cuda or cuda:N"));
   }

@@ -1,0 +1,86 @@
+#include "model/evaluator.h"
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "base/thread_pool.h"
+#include "data/chunk_index.h"
+#include "data/corpus.h"
+#include "data/vocab.h"
+#include "gtest/gtest.h"
+#include "model/char_rnn.h"
+#include "model/config.h"
+#include "model/loss.h"
+#include "model/parameter_layout.h"
+#include "model/torch_threads.h"
+#include "model/train_state.h"
+#include "testing/status_matchers.h"
+
+namespace charrnn {
+namespace {
+
+class EvaluatorTest : public testing::Test {
+ protected:
+  EvaluatorTest()
+      : corpus_(SnippetCorpus(Encoding::kUtf8)), pool_(MakeTorchThreadPool(1)) {
+    ModelConfig config;
+    config.vocab_size = corpus_->vocab().size();
+    config.embedding_dim = 6;
+    config.hidden_dim = 9;
+    const ParameterLayout layout(config);
+    model_ = std::make_unique<CharRnn>(
+        config, TrainState::Initial(layout, 1, "cpu")->parameters);
+  }
+
+  std::unique_ptr<Corpus> corpus_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<CharRnn> model_;
+};
+
+TEST_F(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
+  // 173 chunks of two characters: ten full grains and a part of one.
+  const ChunkIndex chunks = ChunkIndex::Validation(0, corpus_->size(), 2);
+  ASSERT_EQ(chunks.num_chunks(), 173);
+  double expected = 0;
+  for (int64_t chunk = 0; chunk < chunks.num_chunks(); ++chunk) {
+    std::vector<int32_t> ids(3);
+    corpus_->Read(chunks.offset(chunk), absl::MakeSpan(ids));
+    const absl::Span<const int32_t> span = ids;
+    expected += *Loss(*model_, {1, 2, span.subspan(0, 2), span.subspan(1)});
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
+                               Evaluate(*model_, *corpus_, chunks, *pool_));
+  EXPECT_EQ(evaluation.chars, 346);
+  EXPECT_NEAR(evaluation.loss_sum, expected, 1e-3);
+  EXPECT_NEAR(evaluation.loss(), std::log(45), 0.3);  // nothing learnt yet
+}
+
+TEST_F(EvaluatorTest, ItsBitsDoNotDependOnTheNumberOfThreads) {
+  const ChunkIndex chunks = ChunkIndex::Validation(0, corpus_->size(), 3);
+  const double expected = Evaluate(*model_, *corpus_, chunks, *pool_)->loss_sum;
+  for (const int threads : {2, 3}) {
+    const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
+    EXPECT_EQ(Evaluate(*model_, *corpus_, chunks, *pool)->loss_sum, expected);
+  }
+}
+
+TEST_F(EvaluatorTest, APartShorterThanAChunkCounts) {
+  const ChunkIndex chunks = ChunkIndex::Validation(330, 17, 128);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
+                               Evaluate(*model_, *corpus_, chunks, *pool_));
+  EXPECT_EQ(evaluation.chars, 16);
+}
+
+TEST_F(EvaluatorTest, NothingToPredictIsNotANumber) {
+  const ChunkIndex chunks = ChunkIndex::Validation(346, 1, 128);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
+                               Evaluate(*model_, *corpus_, chunks, *pool_));
+  EXPECT_EQ(evaluation.chars, 0);
+  EXPECT_TRUE(std::isnan(evaluation.loss()));
+}
+
+}  // namespace
+}  // namespace charrnn

@@ -1,0 +1,33 @@
+#include "model/torch_threads.h"
+
+#include <ATen/Parallel.h>
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace charrnn {
+namespace {
+
+using ::testing::Each;
+
+TEST(TorchThreadsTest, EveryThreadOfThePoolComputesAlone) {
+  const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(3);
+  EXPECT_EQ(pool->num_threads(), 3);
+  std::vector<int> threads(64);
+  pool->ParallelFor(64, [&](int64_t i) { threads[i] = at::get_num_threads(); });
+  EXPECT_THAT(threads, Each(1));
+}
+
+TEST(TorchThreadsTest, ZeroStandsForAllCores) {
+  EXPECT_EQ(MakeTorchThreadPool(0)->num_threads(),
+            std::thread::hardware_concurrency());
+}
+
+}  // namespace
+}  // namespace charrnn
