@@ -1,6 +1,7 @@
 // Measures how well a trained model predicts a text.
 
 #include <cmath>
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,13 +12,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "cmd/command_line.h"
 #include "cmd/device_flags.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
-#include "model/display.h"
+#include "data/vocab.h"
 #include "model/evaluator.h"
+#include "model/metrics/display.h"
 #include "model/pretrained.h"
 
 ABSL_FLAG(std::string, checkpoint, "runs/latest",
@@ -33,21 +36,35 @@ ABSL_FLAG(bool, json, false, "Print one JSON object instead of a line.");
 namespace charrnn {
 namespace {
 
+absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromFlags(FileSystem& files,
+                                                        const Vocab& vocab) {
+  auto corpus = OpenTextCorpusWithVocab(
+      files, UserPath(absl::GetFlag(FLAGS_data_path)), vocab);
+  if (!corpus.ok()) return Annotate(corpus.status(), "--data_path");
+  return corpus;
+}
+
 // The chunks of the part of a text that --part asks for, cut as in training.
 absl::StatusOr<ChunkIndex> ChunksFromFlags(const Corpus& corpus,
                                            const DataConfig& data) {
-  const std::string part = absl::GetFlag(FLAGS_part);
-  if (part == "all") {
-    return ChunkIndex::Validation(0, corpus.size(), data.seq_len);
+  const bool all = absl::GetFlag(FLAGS_part) == "all";
+  int64_t begin = 0;
+  if (!all) {
+    // A text too short to be split has no validation part.
+    const absl::StatusOr<Split> split =
+        SplitCorpus(corpus.size(), data.val_fraction);
+    begin = split.ok() ? split->train_size : corpus.size();
   }
-  if (part != "validation") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--part=", part, ": must be validation or all"));
+  const ChunkIndex chunks =
+      ChunkIndex::Validation(begin, corpus.size() - begin, data.seq_len);
+  if (chunks.num_chunks() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--data_path: ", corpus.name(), ": its ",
+        all ? "text" : "validation part",
+        " has fewer than two characters, so there is nothing to predict: use ",
+        all ? "" : "--part=all or ", "a longer text"));
   }
-  CHARRNN_ASSIGN_OR_RETURN(const Split split,
-                           SplitCorpus(corpus.size(), data.val_fraction));
-  return ChunkIndex::Validation(split.train_size, split.validation_size,
-                                data.seq_len);
+  return chunks;
 }
 
 std::string Report(const Evaluation& evaluation) {
@@ -67,25 +84,23 @@ std::string Report(const Evaluation& evaluation) {
   return json.dump() + "\n";
 }
 
-absl::Status Evaluate(const CommandLine&) {
+absl::Status RunEvaluation(const CommandLine&) {
+  const std::string part = absl::GetFlag(FLAGS_part);
+  if (part != "validation" && part != "all") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--part=", part, ": must be validation or all"));
+  }
   FileSystem& files = *FileSystem::Real();
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(
       const Pretrained model,
       LoadPretrained(files, UserPath(absl::GetFlag(FLAGS_checkpoint)),
                      compute.device));
-  CHARRNN_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Corpus> corpus,
-      OpenTextCorpusWithVocab(files, UserPath(absl::GetFlag(FLAGS_data_path)),
-                              model.vocab));
+  CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<Corpus> corpus,
+                           CorpusFromFlags(files, model.vocab));
   CHARRNN_ASSIGN_OR_RETURN(const ChunkIndex chunks,
                            ChunksFromFlags(*corpus, model.data));
-  if (chunks.num_chunks() == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(corpus->name(),
-                     ": its validation part has fewer than two characters: "
-                     "evaluate with --part=all or on a longer text"));
-  }
+  CHARRNN_LOG(INFO) << "device   " << compute.description;
   CHARRNN_ASSIGN_OR_RETURN(
       const Evaluation evaluation,
       Evaluate(*model.network, *corpus, chunks, *compute.pool));
@@ -100,5 +115,5 @@ int main(int argc, char** argv) {
       argc, argv,
       {"evaluate", "Measures how well a trained model predicts a text.",
        /*arguments=*/""},
-      charrnn::Evaluate);
+      charrnn::RunEvaluation);
 }

@@ -20,11 +20,11 @@
 #include "cmd/training_flags.h"
 #include "data/corpus.h"
 #include "model/config.h"
-#include "model/html_report.h"
-#include "model/metrics_log.h"
-#include "model/progress_line.h"
-#include "model/samples_file.h"
-#include "model/tensorboard_log.h"
+#include "model/metrics/html_report.h"
+#include "model/metrics/metrics_log.h"
+#include "model/metrics/progress_line.h"
+#include "model/metrics/samples_file.h"
+#include "model/metrics/tensorboard_log.h"
 #include "model/train_observer.h"
 
 namespace charrnn {

@@ -14,8 +14,8 @@
 #include "cmd/training_flags.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
-#include "model/display.h"
 #include "model/gradient_reducer.h"
+#include "model/metrics/display.h"
 #include "model/parameter_layout.h"
 #include "model/run_directory.h"
 #include "model/train_state.h"
@@ -26,7 +26,9 @@ namespace charrnn {
 namespace {
 
 void Describe(const TrainingRequest& request, const TrainingPlan& plan,
-              const std::string& run_dir) {
+              const Compute& compute, const std::string& run_dir) {
+  for (const std::string& note : request.notes) CHARRNN_LOG(INFO) << note;
+  CHARRNN_LOG(INFO) << "device   " << compute.description;
   CHARRNN_LOG(INFO) << "text     " << request.corpus->name() << ": "
                     << WithThousands(request.corpus->size()) << " characters, "
                     << request.model.vocab_size << " different";
@@ -62,19 +64,19 @@ absl::Status Train(const CommandLine& command_line) {
       MakeTrainingPlan(request.training, request.corpus->size()));
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(
+      TrainState state,
+      TrainState::Initial(ParameterLayout(request.model), request.training.seed,
+                          compute.device));
+  CHARRNN_ASSIGN_OR_RETURN(
       const std::string run_dir,
       CreateRunDirectory(files, clock, UserPath("runs"), request.run_dir));
-  Describe(request, plan, run_dir);
+  Describe(request, plan, compute, run_dir);
 
   CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<RunOutput> output,
                            RunOutput::Open(&files, &clock, run_dir, request));
   LocalCheckpointStore store(&files, run_dir,
                              request.training.keep_checkpoints);
   LocalReducer reducer(compute.pool.get());
-  CHARRNN_ASSIGN_OR_RETURN(
-      TrainState state,
-      TrainState::Initial(ParameterLayout(request.model), request.training.seed,
-                          compute.device));
   Trainer::Options options;
   options.model = request.model;
   options.training = request.training;

@@ -1,4 +1,4 @@
-#include "model/metrics_log.h"
+#include "model/metrics/metrics_log.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -16,7 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "base/files.h"
 #include "base/status_macros.h"
-#include "model/display.h"
+#include "model/metrics/display.h"
 #include "model/strict_json.h"
 #include "model/train_observer.h"
 

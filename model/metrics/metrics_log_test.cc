@@ -1,4 +1,4 @@
-#include "model/metrics_log.h"
+#include "model/metrics/metrics_log.h"
 
 #include <cmath>
 #include <limits>

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_SAMPLES_FILE_H_
-#define CHARRNN_MODEL_SAMPLES_FILE_H_
+#ifndef CHARRNN_MODEL_METRICS_SAMPLES_FILE_H_
+#define CHARRNN_MODEL_METRICS_SAMPLES_FILE_H_
 
 #include <memory>
 #include <string>
@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/files.h"
-#include "model/append_log.h"
+#include "model/metrics/append_log.h"
 #include "model/train_observer.h"
 
 namespace charrnn {
@@ -41,4 +41,4 @@ class SamplesFile : public TrainObserver {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_SAMPLES_FILE_H_
+#endif  // CHARRNN_MODEL_METRICS_SAMPLES_FILE_H_

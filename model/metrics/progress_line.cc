@@ -1,4 +1,4 @@
-#include "model/progress_line.h"
+#include "model/metrics/progress_line.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "model/display.h"
+#include "model/metrics/display.h"
 #include "model/train_observer.h"
 
 namespace charrnn {

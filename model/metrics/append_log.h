@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_APPEND_LOG_H_
-#define CHARRNN_MODEL_APPEND_LOG_H_
+#ifndef CHARRNN_MODEL_METRICS_APPEND_LOG_H_
+#define CHARRNN_MODEL_METRICS_APPEND_LOG_H_
 
 #include <memory>
 #include <utility>
@@ -36,4 +36,4 @@ class AppendLog {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_APPEND_LOG_H_
+#endif  // CHARRNN_MODEL_METRICS_APPEND_LOG_H_

@@ -1,4 +1,4 @@
-#include "model/html_report.h"
+#include "model/metrics/html_report.h"
 
 #include <limits>
 #include <string>

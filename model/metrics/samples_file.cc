@@ -1,4 +1,4 @@
-#include "model/samples_file.h"
+#include "model/metrics/samples_file.h"
 
 #include <memory>
 #include <string>
@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "base/files.h"
 #include "base/status_macros.h"
-#include "model/display.h"
+#include "model/metrics/display.h"
 #include "model/train_observer.h"
 
 namespace charrnn {

@@ -1,4 +1,4 @@
-#include "model/html_report.h"
+#include "model/metrics/html_report.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,8 +14,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/files.h"
-#include "model/display.h"
-#include "model/loss_chart.h"
+#include "model/metrics/display.h"
+#include "model/metrics/loss_chart.h"
 #include "model/train_observer.h"
 
 namespace charrnn {

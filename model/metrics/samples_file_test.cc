@@ -1,4 +1,4 @@
-#include "model/samples_file.h"
+#include "model/metrics/samples_file.h"
 
 #include <string>
 

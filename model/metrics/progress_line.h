@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_PROGRESS_LINE_H_
-#define CHARRNN_MODEL_PROGRESS_LINE_H_
+#ifndef CHARRNN_MODEL_METRICS_PROGRESS_LINE_H_
+#define CHARRNN_MODEL_METRICS_PROGRESS_LINE_H_
 
 #include <cstdint>
 #include <functional>
@@ -84,4 +84,4 @@ class ProgressLine : public TrainObserver {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_PROGRESS_LINE_H_
+#endif  // CHARRNN_MODEL_METRICS_PROGRESS_LINE_H_

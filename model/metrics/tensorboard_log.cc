@@ -1,4 +1,4 @@
-#include "model/tensorboard_log.h"
+#include "model/metrics/tensorboard_log.h"
 
 #include <limits.h>
 #include <unistd.h>
@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/status_macros.h"
-#include "model/display.h"
-#include "model/tensorboard_format.h"
+#include "model/metrics/display.h"
+#include "model/metrics/tensorboard_format.h"
 #include "model/train_observer.h"
 
 namespace charrnn {

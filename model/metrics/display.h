@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_DISPLAY_H_
-#define CHARRNN_MODEL_DISPLAY_H_
+#ifndef CHARRNN_MODEL_METRICS_DISPLAY_H_
+#define CHARRNN_MODEL_METRICS_DISPLAY_H_
 
 #include <cstdint>
 #include <string>
@@ -26,4 +26,4 @@ std::string DisplayText(absl::string_view text);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_DISPLAY_H_
+#endif  // CHARRNN_MODEL_METRICS_DISPLAY_H_

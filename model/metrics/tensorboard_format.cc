@@ -1,4 +1,4 @@
-#include "model/tensorboard_format.h"
+#include "model/metrics/tensorboard_format.h"
 
 #include <cstdint>
 #include <cstring>

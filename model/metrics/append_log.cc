@@ -1,4 +1,4 @@
-#include "model/append_log.h"
+#include "model/metrics/append_log.h"
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"

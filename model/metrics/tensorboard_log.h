@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_TENSORBOARD_LOG_H_
-#define CHARRNN_MODEL_TENSORBOARD_LOG_H_
+#ifndef CHARRNN_MODEL_METRICS_TENSORBOARD_LOG_H_
+#define CHARRNN_MODEL_METRICS_TENSORBOARD_LOG_H_
 
 #include <memory>
 #include <string>
@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "model/append_log.h"
+#include "model/metrics/append_log.h"
 #include "model/train_observer.h"
 
 namespace charrnn {
@@ -46,4 +46,4 @@ class TensorBoardLog : public TrainObserver {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_TENSORBOARD_LOG_H_
+#endif  // CHARRNN_MODEL_METRICS_TENSORBOARD_LOG_H_

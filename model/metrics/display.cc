@@ -1,4 +1,4 @@
-#include "model/display.h"
+#include "model/metrics/display.h"
 
 #include <cmath>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "model/progress_line.h"
+#include "model/metrics/progress_line.h"
 
 #include <memory>
 #include <string>

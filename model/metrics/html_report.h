@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_HTML_REPORT_H_
-#define CHARRNN_MODEL_HTML_REPORT_H_
+#ifndef CHARRNN_MODEL_METRICS_HTML_REPORT_H_
+#define CHARRNN_MODEL_METRICS_HTML_REPORT_H_
 
 #include <optional>
 #include <string>
@@ -60,4 +60,4 @@ class HtmlReport : public TrainObserver {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_HTML_REPORT_H_
+#endif  // CHARRNN_MODEL_METRICS_HTML_REPORT_H_

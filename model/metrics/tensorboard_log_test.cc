@@ -1,4 +1,4 @@
-#include "model/tensorboard_log.h"
+#include "model/metrics/tensorboard_log.h"
 
 #include <memory>
 #include <string>
@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/tensorboard_format.h"
+#include "model/metrics/tensorboard_format.h"
 #include "model/train_observer.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_TENSORBOARD_FORMAT_H_
-#define CHARRNN_MODEL_TENSORBOARD_FORMAT_H_
+#ifndef CHARRNN_MODEL_METRICS_TENSORBOARD_FORMAT_H_
+#define CHARRNN_MODEL_METRICS_TENSORBOARD_FORMAT_H_
 
 // The records of a TensorBoard event file, encoded by hand: a few fields of
 // one message are not worth a dependency. A file is a sequence of records
@@ -46,4 +46,4 @@ std::string TextEvent(double wall_time, int64_t step, absl::string_view tag,
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_TENSORBOARD_FORMAT_H_
+#endif  // CHARRNN_MODEL_METRICS_TENSORBOARD_FORMAT_H_

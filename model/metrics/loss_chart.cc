@@ -1,4 +1,4 @@
-#include "model/loss_chart.h"
+#include "model/metrics/loss_chart.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "model/display.h"
+#include "model/metrics/display.h"
 
 namespace charrnn {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/loss_chart.h"
+#include "model/metrics/loss_chart.h"
 
 #include <cmath>
 #include <limits>

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_LOSS_CHART_H_
-#define CHARRNN_MODEL_LOSS_CHART_H_
+#ifndef CHARRNN_MODEL_METRICS_LOSS_CHART_H_
+#define CHARRNN_MODEL_METRICS_LOSS_CHART_H_
 
 #include <cstdint>
 #include <string>
@@ -31,4 +31,4 @@ std::vector<double> RoundTicks(double low, double high, int count);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_LOSS_CHART_H_
+#endif  // CHARRNN_MODEL_METRICS_LOSS_CHART_H_

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_METRICS_LOG_H_
-#define CHARRNN_MODEL_METRICS_LOG_H_
+#ifndef CHARRNN_MODEL_METRICS_METRICS_LOG_H_
+#define CHARRNN_MODEL_METRICS_METRICS_LOG_H_
 
 #include <cstdint>
 #include <limits>
@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/files.h"
-#include "model/append_log.h"
+#include "model/metrics/append_log.h"
 #include "model/train_observer.h"
 
 namespace charrnn {
@@ -74,4 +74,4 @@ class MetricsLog : public TrainObserver {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_METRICS_LOG_H_
+#endif  // CHARRNN_MODEL_METRICS_METRICS_LOG_H_
