@@ -23,12 +23,10 @@ namespace charrnn {
 
 namespace status_matchers_internal {
 
-inline const absl::Status& StatusOf(const absl::Status& status) {
-  return status;
-}
+inline absl::Status StatusOf(const absl::Status& status) { return status; }
 
 template <typename T>
-const absl::Status& StatusOf(const absl::StatusOr<T>& status_or) {
+absl::Status StatusOf(const absl::StatusOr<T>& status_or) {
   return status_or.status();
 }
 
@@ -36,7 +34,7 @@ const absl::Status& StatusOf(const absl::StatusOr<T>& status_or) {
 
 // Matches an OK Status, or a StatusOr that holds a value.
 MATCHER(IsOk, negation ? "is an error" : "is OK") {
-  const absl::Status& status = status_matchers_internal::StatusOf(arg);
+  const absl::Status status = status_matchers_internal::StatusOf(arg);
   *result_listener << "which is " << status.ToString();
   return status.ok();
 }
@@ -44,7 +42,7 @@ MATCHER(IsOk, negation ? "is an error" : "is OK") {
 // Matches a Status, or a StatusOr's status, of `code`.
 MATCHER_P(StatusIs, code,
           (negation ? "is not " : "is ") + absl::StatusCodeToString(code)) {
-  const absl::Status& status = status_matchers_internal::StatusOf(arg);
+  const absl::Status status = status_matchers_internal::StatusOf(arg);
   *result_listener << "which is " << status.ToString();
   return status.code() == code;
 }
@@ -54,7 +52,7 @@ MATCHER_P2(StatusIs, code, message,
            (negation ? "is not " : "is ") + absl::StatusCodeToString(code) +
                " with a message that " +
                testing::DescribeMatcher<std::string>(message)) {
-  const absl::Status& status = status_matchers_internal::StatusOf(arg);
+  const absl::Status status = status_matchers_internal::StatusOf(arg);
   *result_listener << "which is " << status.ToString() << " ";
   return status.code() == code &&
          testing::ExplainMatchResult(message, std::string(status.message()),
