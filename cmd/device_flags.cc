@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "base/log.h"
 #include "base/status_macros.h"
 #include "model/device.h"
 #include "model/torch_threads.h"
@@ -35,15 +34,15 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   CHARRNN_ASSIGN_OR_RETURN(
       const DeviceChoice choice,
       ChooseDevice(absl::GetFlag(FLAGS_device), ProbeCuda()));
-  Compute compute = {choice.device, MakeTorchThreadPool(threads)};
-  std::string line = absl::StrCat("device   ", choice.device);
+  Compute compute = {choice.device, MakeTorchThreadPool(threads),
+                     choice.device};
   if (choice.device == "cpu") {
-    absl::StrAppend(&line, ", ", compute.pool->num_threads(), " threads");
+    absl::StrAppend(&compute.description, ", ", compute.pool->num_threads(),
+                    " threads");
   }
   if (!choice.reason.empty()) {
-    absl::StrAppend(&line, " (auto: ", choice.reason, ")");
+    absl::StrAppend(&compute.description, " (auto: ", choice.reason, ")");
   }
-  CHARRNN_LOG(INFO) << line;
   return compute;
 }
 

@@ -13,10 +13,13 @@ namespace charrnn {
 struct Compute {
   std::string device;  // "cpu" or "cuda:N"
   std::unique_ptr<ThreadPool> pool;
+
+  // All this for a person, with what --device=auto has chosen and why; to be
+  // shown once the rest of the input is known to be good.
+  std::string description;
 };
 
-// What --device and --threads say, checked against this machine. Says aloud
-// what --device=auto has chosen, and why.
+// What --device and --threads say, checked against this machine.
 absl::StatusOr<Compute> ComputeFromFlags();
 
 }  // namespace charrnn

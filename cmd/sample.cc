@@ -114,11 +114,12 @@ absl::Status Sample(const CommandLine&) {
       LoadPretrained(*FileSystem::Real(),
                      UserPath(absl::GetFlag(FLAGS_checkpoint)),
                      compute.device));
-  const Sampler sampler(model.network.get(), config);
-  if (absl::GetFlag(FLAGS_interactive)) return Converse(sampler, model.vocab);
   CHARRNN_ASSIGN_OR_RETURN(
       const std::vector<int32_t> prompt,
       EncodePrompt(model.vocab, absl::GetFlag(FLAGS_prompt)));
+  CHARRNN_LOG(INFO) << "device   " << compute.description;
+  const Sampler sampler(model.network.get(), config);
+  if (absl::GetFlag(FLAGS_interactive)) return Converse(sampler, model.vocab);
   if (num_samples == 1) return StreamOne(sampler, model.vocab, prompt, 0);
   return WriteMany(sampler, model.vocab, prompt, num_samples, *compute.pool);
 }

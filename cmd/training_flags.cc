@@ -12,7 +12,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
-#include "base/log.h"
 #include "base/status_macros.h"
 #include "cmd/command_line.h"
 #include "cmd/sampling_flags.h"
@@ -128,14 +127,16 @@ absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
                            ParseEncoding(absl::GetFlag(FLAGS_encoding)));
   const std::string path = UserPath(absl::GetFlag(FLAGS_data_path));
   if (typed.count("data_path") == 0 && !files.Exists(path)) {
-    CHARRNN_LOG(INFO) << "there is no " << absl::GetFlag(FLAGS_data_path)
-                      << " here and no --data_path was given: training on the "
-                         "built-in snippet until it is known by heart";
+    request.notes.push_back(
+        absl::StrCat("there is no ", absl::GetFlag(FLAGS_data_path),
+                     " here and no --data_path was given: training on the "
+                     "built-in snippet until it is known by heart"));
     request.corpus = SnippetCorpus(encoding);
     SuitSnippet(typed, request);
   } else {
-    CHARRNN_ASSIGN_OR_RETURN(request.corpus,
-                             OpenTextCorpus(files, path, encoding));
+    auto corpus = OpenTextCorpus(files, path, encoding);
+    if (!corpus.ok()) return Annotate(corpus.status(), "--data_path");
+    request.corpus = *std::move(corpus);
   }
   request.model.vocab_size = request.corpus->vocab().size();
   return absl::OkStatus();
@@ -149,9 +150,15 @@ absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--save_path=", path, ": the name must end in .safetensors"));
   }
-  if (!files.Exists(Dirname(path))) {
+  // Only a folder can be listed.
+  if (!files.ListDirectory(Dirname(path)).ok()) {
     return absl::NotFoundError(
-        absl::StrCat("--save_path=", path, ": there is no such folder"));
+        absl::StrCat("--save_path=", path, ": there is no folder ",
+                     Dirname(path), ": make it, or name another place"));
+  }
+  if (files.ListDirectory(path).ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--save_path=", path, ": is a folder: name a file"));
   }
   return path;
 }
@@ -169,7 +176,8 @@ absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
   CHARRNN_RETURN_IF_ERROR(OpenCorpus(files, typed, request));
   auto fitted = FitToCorpus(request.training, request.corpus->size());
   if (!fitted.ok()) return Annotate(fitted.status(), request.corpus->name());
-  for (const std::string& note : fitted->notes) CHARRNN_LOG(INFO) << note;
+  request.notes.insert(request.notes.end(), fitted->notes.begin(),
+                       fitted->notes.end());
   request.training = fitted->config;
   return request;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/files.h"
@@ -21,12 +22,15 @@ struct TrainingRequest {
   double stop_loss = 0;   // ends the run; nats per character, 0: off
   std::string run_dir;    // empty: one named after the time
   std::string save_path;  // empty: off
+
+  // What was changed to suit a small text, a line each; to be said aloud once
+  // the rest of the input is known to be good.
+  std::vector<std::string> notes;
 };
 
-// Reads the training flags and the text that they name, and says aloud what
-// was changed to suit a small text. `typed` are the flags that the user gave:
-// a text that was not asked for may be absent, and then the built-in snippet
-// stands in, with settings that suit it.
+// Reads the training flags and the text that they name. `typed` are the flags
+// that the user gave: a text that was not asked for may be absent, and then the
+// built-in snippet stands in, with settings that suit it.
 //
 // Possible errors: InvalidArgument, naming the flag or the text; NotFound and
 // others that the file system gives.

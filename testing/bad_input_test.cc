@@ -1,0 +1,391 @@
+// What users get wrong: every program says so in one line, ends with code 2,
+// and leaves everything as it was.
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/thread_pool.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/subprocess.h"
+#include "testing/workplace.h"
+
+namespace charrnn {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+// One thing that a user gets wrong.
+struct Mistake {
+  std::string program;
+
+  // What is wrong, behind flags with which the program would succeed.
+  std::vector<std::string> arguments;
+
+  // What the line on stderr holds: the thing, and the way out.
+  std::vector<std::string> told;
+
+  // Beside text.txt and model.safetensors, which are good.
+  std::map<std::string, std::string> files = {};
+};
+
+// Flags with which `program` would succeed; the last one of a name wins.
+std::vector<std::string> GoodFlags(absl::string_view program) {
+  if (program == "sample") {
+    return {"--checkpoint=model.safetensors", "--max_generate=1"};
+  }
+  if (program == "evaluate") {
+    return {"--checkpoint=model.safetensors", "--data_path=text.txt"};
+  }
+  return {"--data_path=text.txt", "--run_dir=run",   "--embedding_dim=4",
+          "--hidden_dim=4",       "--batch_size=16", "--seq_len=16",
+          "--max_steps=1"};
+}
+
+class BadInputTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    text_ = new std::string(PlainText(30));
+    const Workplace workplace;
+    workplace.Write("text.txt", *text_);
+    workplace.Run("train", GoodFlags("train"));
+    model_ = new std::string(workplace.Read("run/best/model.safetensors"));
+  }
+
+  // Makes every mistake, each in a folder of its own.
+  static void ExpectRefused(const std::vector<Mistake>& mistakes) {
+    ThreadPool pool(2);
+    pool.ParallelFor(static_cast<int64_t>(mistakes.size()),
+                     [&](int64_t i) { ExpectRefused(mistakes[i]); });
+  }
+
+  // The same mistakes with a checkpoint for both programs that read one.
+  static void ExpectCheckpointRefused(const std::string& contents,
+                                      const std::vector<std::string>& told) {
+    std::vector<Mistake> mistakes;
+    for (const char* program : {"sample", "evaluate"}) {
+      mistakes.push_back({program,
+                          {"--checkpoint=bad.safetensors"},
+                          told,
+                          {{"bad.safetensors", contents}}});
+      mistakes.back().told.push_back("bad.safetensors: ");
+    }
+    ExpectRefused(mistakes);
+  }
+
+  static const std::string& text() { return *text_; }
+  static const std::string& model() { return *model_; }
+
+ private:
+  static void ExpectRefused(const Mistake& mistake) {
+    const Workplace workplace;
+    workplace.Write("text.txt", text());
+    workplace.Write("model.safetensors", model());
+    for (const auto& [name, contents] : mistake.files) {
+      workplace.Write(name, contents);
+    }
+    const auto before = workplace.Snapshot();
+    std::vector<std::string> arguments = GoodFlags(mistake.program);
+    arguments.insert(arguments.end(), mistake.arguments.begin(),
+                     mistake.arguments.end());
+    const SubprocessResult result = workplace.Run(mistake.program, arguments);
+
+    SCOPED_TRACE(testing::PrintToString(mistake.arguments) + "\n" +
+                 result.stderr_text);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_EQ(result.stdout_text, "");
+    EXPECT_THAT(result.stderr_text, StartsWith(mistake.program + ": "));
+    EXPECT_TRUE(absl::EndsWith(result.stderr_text, "\n"));
+    EXPECT_EQ(
+        std::count(result.stderr_text.begin(), result.stderr_text.end(), '\n'),
+        1);
+    for (const std::string& part : mistake.told) {
+      EXPECT_THAT(result.stderr_text, HasSubstr(part));
+    }
+    for (const char* trace : {"frame #", "terminate called", "what():"}) {
+      EXPECT_THAT(result.stderr_text, Not(HasSubstr(trace)));
+    }
+    EXPECT_EQ(workplace.Snapshot(), before);
+  }
+
+  static const std::string* text_;
+  static const std::string* model_;
+};
+
+const std::string* BadInputTest::text_ = nullptr;
+const std::string* BadInputTest::model_ = nullptr;
+
+// The other tests show something only if what they start from is good.
+TEST_F(BadInputTest, WithoutAMistakeEveryProgramSucceeds) {
+  const Workplace workplace;
+  workplace.Write("text.txt", text());
+  workplace.Write("model.safetensors", model());
+  for (const char* program : {"train", "sample", "evaluate"}) {
+    const SubprocessResult result = workplace.Run(program, GoodFlags(program));
+    EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
+  }
+}
+
+TEST_F(BadInputTest, AFlagThatIsNoneIsRefused) {
+  ExpectRefused({
+      {"train",
+       {"--hiden_dim=4"},
+       {"--hiden_dim", "did you mean --hidden_dim"}},
+      {"sample", {"--promt=a"}, {"--promt", "did you mean --prompt?"}},
+      {"evaluate", {"--jsno"}, {"--jsno", "did you mean --json?"}},
+      {"train", {"--run_dir"}, {"--run_dir: needs a value"}},
+      {"train", {"other.txt"}, {"unexpected argument 'other.txt'", "--help"}},
+      {"sample", {"Romeo"}, {"unexpected argument 'Romeo'", "--help"}},
+      {"train",
+       {"--flagfile=absent"},
+       {"--flagfile: absent: ", "No such file"}},
+      {"train",
+       {"--flagfile=flags"},
+       {"flags:2: ", "--seed=x: must be a whole number"},
+       {{"flags", "--seq_len=8\n--seed=x\n"}}},
+  });
+}
+
+TEST_F(BadInputTest, ANumberOutOfRangeIsRefused) {
+  struct Bounds {
+    std::string program, flag, below, above;
+  };
+  const std::vector<Bounds> all_bounds = {
+      {"train", "embedding_dim", "0", "65537"},
+      {"train", "hidden_dim", "0", "65537"},
+      {"train", "num_layers", "0", "65"},
+      {"train", "dropout", "-0.1", "1"},
+      {"train", "seq_len", "0", "1000001"},
+      {"train", "batch_size", "0", "1000001"},
+      {"train", "overlap_step", "-1", "1000000001"},
+      {"train", "val_fraction", "-0.1", "1"},
+      {"train", "num_epochs", "0", "1000000001"},
+      {"train", "max_steps", "-1", "1000000000000001"},
+      {"train", "learning_rate", "0", "1e30"},
+      {"train", "warmup_steps", "-1", "1000000000000001"},
+      {"train", "grad_clip", "-1", "1e16"},
+      {"train", "grains", "0", "65537"},
+      {"train", "log_every", "-1", "1000000000000001"},
+      {"train", "sample_every", "-1", "1000000000000001"},
+      {"train", "save_every", "-1", "1000000000000001"},
+      {"train", "keep_checkpoints", "0", "1000001"},
+      {"train", "threads", "-1", "4097"},
+      {"sample", "max_generate", "-1", "1000000000000001"},
+      {"sample", "temperature", "-1", "1e7"},
+      {"sample", "top_k", "-1", "1114113"},
+      {"sample", "top_p", "0", "1.1"},
+      {"sample", "num_samples", "0", "1000001"},
+      {"sample", "threads", "-1", "4097"},
+      {"sample", "seed", "-1", "18446744073709551616"},
+  };
+  std::vector<Mistake> mistakes;
+  for (const Bounds& bounds : all_bounds) {
+    for (const std::string& value : {bounds.below, bounds.above}) {
+      const std::string argument = absl::StrCat("--", bounds.flag, "=", value);
+      // Numbers are shown as a person would write them: 1e+30 for 1e30.
+      mistakes.push_back(
+          {bounds.program,
+           {argument},
+           {absl::StrCat("--", bounds.flag, "="), ": must be "}});
+    }
+  }
+  // Each is within its range.
+  mistakes.push_back({"train",
+                      {"--seq_len=100000", "--batch_size=100000"},
+                      {"--seq_len=100000 --batch_size=100000", "must be"}});
+  ExpectRefused(mistakes);
+}
+
+TEST_F(BadInputTest, ARealNumberThatIsNotFiniteIsRefused) {
+  std::vector<Mistake> mistakes;
+  for (const char* flag : {"dropout", "val_fraction", "learning_rate",
+                           "grad_clip", "temperature", "top_p"}) {
+    for (const char* value : {"nan", "inf"}) {
+      const std::string argument = absl::StrCat("--", flag, "=", value);
+      mistakes.push_back({"train", {argument}, {argument + ": must be "}});
+    }
+  }
+  ExpectRefused(mistakes);
+}
+
+// How a number is read depends on its flag's type alone, so one flag of each
+// type stands for all.
+TEST_F(BadInputTest, ANumberThatIsNoneIsRefused) {
+  const std::map<std::string, std::vector<std::string>> values = {
+      {"dropout", {"", "much", "0,1"}},
+      {"seq_len", {"", "many", "1.5", "1e3", "nan", "inf", "2147483648"}},
+      {"num_epochs", {"", "9223372036854775808", "-9223372036854775809"}},
+      {"seed", {"", "nan", "1e3"}},
+  };
+  std::vector<Mistake> mistakes;
+  for (const auto& [flag, flag_values] : values) {
+    for (const std::string& value : flag_values) {
+      const std::string argument = absl::StrCat("--", flag, "=", value);
+      mistakes.push_back(
+          {"train", {argument}, {argument + ": must be a ", "number"}});
+    }
+  }
+  ExpectRefused(mistakes);
+}
+
+TEST_F(BadInputTest, ANameThatIsNoneIsToldTheOthers) {
+  ExpectRefused({
+      {"train", {"--rnn_type=rnn"}, {"--rnn_type=rnn: must be GRU or LSTM"}},
+      {"train", {"--lr_schedule="}, {"--lr_schedule=: must be constant or "}},
+      {"train",
+       {"--encoding=latin1"},
+       {"--encoding=latin1: ", "utf8 or bytes"}},
+      {"train", {"--device=gpu"}, {"--device=gpu: must be auto, cpu, cuda"}},
+      {"sample", {"--device=cuda:x"}, {"--device=cuda:x: must be auto, cpu"}},
+      {"evaluate", {"--device="}, {"--device=: must be auto, cpu, cuda"}},
+      {"evaluate", {"--part=test"}, {"--part=test: ", "validation or all"}},
+      {"evaluate", {"--json=maybe"}, {"--json=maybe: must be true or false"}},
+      // No machine has a thousand GPUs.
+      {"train", {"--device=cuda:1000"}, {"--device=cuda:1000: "}},
+  });
+}
+
+TEST_F(BadInputTest, ATextThatIsNoneIsRefused) {
+  std::vector<Mistake> mistakes;
+  for (const char* program : {"train", "evaluate"}) {
+    const auto add = [&](const std::string& name, std::vector<std::string> told,
+                         std::map<std::string, std::string> files) {
+      told.push_back(absl::StrCat("--data_path: ", name, ": "));
+      mistakes.push_back({program,
+                          {absl::StrCat("--data_path=", name)},
+                          std::move(told),
+                          std::move(files)});
+    };
+    add("absent.txt", {"No such file"}, {});
+    add("text.txt/a", {"Not a directory"}, {});
+    add("folder", {"Is a directory"}, {{"folder/a.txt", text()}});
+    add("empty.txt", {"is empty", "use a text"}, {{"empty.txt", ""}});
+    add("latin1.txt", {"byte offset 3 (0xE9)", "--encoding=bytes"},
+        {{"latin1.txt", "the\xE9 cat"}});
+    add("cut.txt", {"byte offset 4 (0xE2)", "--encoding=bytes"},
+        {{"cut.txt", "text\xE2\x82"}});
+  }
+  ExpectRefused(mistakes);
+}
+
+TEST_F(BadInputTest, ATextTooSmallToLearnFromIsRefused) {
+  const auto text = [](const std::string& contents,
+                       std::vector<std::string> told,
+                       std::vector<std::string> flags = {}) {
+    flags.push_back("--data_path=small.txt");
+    told.push_back("small.txt: ");
+    return Mistake{"train", flags, told, {{"small.txt", contents}}};
+  };
+  ExpectRefused({
+      text("a", {"one distinct symbol", "at least two"}),
+      text("aaaaaaaaaa", {"one distinct symbol", "at least two"}),
+      text("aaaaaaaaaa", {"one distinct symbol"}, {"--encoding=bytes"}),
+      text("ab", {"has 2 characters", "use a longer text"}),
+      text("abc", {"has 3 characters", "use a longer text"}),
+      text("abcdefghij", {"leaves 1 to train on", "a longer text or a smaller"},
+           {"--val_fraction=0.9"}),
+  });
+}
+
+TEST_F(BadInputTest, ATextThatAModelCannotReadIsNotEvaluated) {
+  const auto text = [](const std::string& contents,
+                       std::vector<std::string> told,
+                       std::vector<std::string> flags = {}) {
+    flags.push_back("--data_path=other.txt");
+    told.push_back("other.txt: ");
+    return Mistake{"evaluate", flags, told, {{"other.txt", contents}}};
+  };
+  ExpectRefused({
+      text("the cat\nsat \u00e9", {"character \u00e9 at line 2, column 5"}),
+      text("the", {"validation part", "--part=all or a longer text"}),
+      text("t", {"fewer than two", "a longer text"}, {"--part=all"}),
+  });
+}
+
+TEST_F(BadInputTest, ARunDirectoryThatCannotBeOneIsRefused) {
+  ExpectRefused({
+      {"train", {"--run_dir=text.txt"}, {"text.txt: ", "File exists"}},
+      {"train", {"--run_dir=text.txt/run"}, {"text.txt/run: ", "Not a dir"}},
+      {"train", {"--run_dir=/proc/run"}, {"/proc/run: ", "cannot create"}},
+      {"train",
+       {"--run_dir=old"},
+       {"old: holds the checkpoints of an earlier run", "--run_dir"},
+       {{"old/checkpoints/step-00000001/model.safetensors", model()}}},
+  });
+}
+
+TEST_F(BadInputTest, APlaceToSaveToIsRefusedBeforeTraining) {
+  ExpectRefused({
+      {"train", {"--save_path=a.pt"}, {"--save_path=a.pt", ".safetensors"}},
+      {"train", {"--save_path=a"}, {"--save_path=a: ", ".safetensors"}},
+      {"train",
+       {"--save_path=absent/a.safetensors"},
+       {"--save_path=absent/a.safetensors: ", "no folder absent", "make it"}},
+      {"train",
+       {"--save_path=text.txt/a.safetensors"},
+       {"--save_path=text.txt/a.safetensors: ", "no folder text.txt"}},
+      {"train",
+       {"--save_path=a.safetensors"},
+       {"--save_path=a.safetensors: is a folder: name a file"},
+       {{"a.safetensors/", ""}}},
+  });
+}
+
+TEST_F(BadInputTest, APromptThatAModelCannotReadIsRefused) {
+  ExpectRefused({
+      {"sample", {"--prompt=XYZ"}, {"--prompt: ", "(X Y Z)", "characters of"}},
+      {"sample", {"--prompt=\u65e5"}, {"--prompt: ", "(\u65e5)"}},
+      {"sample", {"--prompt=a\xff"}, {"--prompt: ", "byte offset 1 (0xFF)"}},
+  });
+}
+
+TEST_F(BadInputTest, ACheckpointThatIsNotThereIsRefused) {
+  std::vector<Mistake> mistakes;
+  for (const char* program : {"sample", "evaluate"}) {
+    mistakes.push_back({program,
+                        {"--checkpoint=absent"},
+                        {"absent: ", "train a model first"}});
+    mistakes.push_back({program,
+                        {"--checkpoint=folder"},
+                        {"folder: holds no checkpoint"},
+                        {{"folder/a.txt", ""}}});
+  }
+  ExpectRefused(mistakes);
+}
+
+TEST_F(BadInputTest, AFileThatIsNoModelIsRefused) {
+  ExpectCheckpointRefused("", {"0 bytes"});
+  ExpectCheckpointRefused(text(), {"header"});
+  ExpectCheckpointRefused(
+      absl::StrCat(absl::string_view("\2\0\0\0\0\0\0\0", 8), "{}"),
+      {"not a model of this program"});
+  ExpectCheckpointRefused(
+      absl::StrCat(std::string(7, '\xff'), "\x7f", model().substr(8)),
+      {"a header of 9223372036854775807 bytes"});
+}
+
+TEST_F(BadInputTest, ADamagedModelIsRefused) {
+  ExpectCheckpointRefused(model().substr(0, 5), {"5 bytes"});
+  ExpectCheckpointRefused(model().substr(0, 500), {"header"});
+  ExpectCheckpointRefused(model().substr(0, model().size() - 1),
+                          {"outside the file's data"});
+  ExpectCheckpointRefused(model() + "x", {"1 bytes behind the last tensor"});
+  std::string flipped = model();
+  flipped[8] ^= 1;  // the header's first brace
+  ExpectCheckpointRefused(flipped, {"header", "not JSON"});
+  flipped = model();
+  flipped[flipped.find("hidden_dim")] ^= 1;
+  ExpectCheckpointRefused(flipped, {"hidden_dim"});
+}
+
+}  // namespace
+}  // namespace charrnn
