@@ -1,0 +1,277 @@
+// `train` as a user runs it, from the flags to the files.
+
+#include <signal.h>
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/status_matchers.h"
+#include "testing/subprocess.h"
+#include "testing/workplace.h"
+
+namespace charrnn {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::Ge;
+using testing::HasSubstr;
+using testing::IsSupersetOf;
+using testing::MatchesRegex;
+using testing::SizeIs;
+
+constexpr char kBest[] = "run/best/model.safetensors";
+
+// The lines of a run's metrics.jsonl that tell of `event`; all if it is empty.
+std::vector<json> Metrics(const Workplace& workplace,
+                          const std::string& event = "") {
+  std::vector<json> lines;
+  for (const absl::string_view line : absl::StrSplit(
+           workplace.Read("run/metrics.jsonl"), '\n', absl::SkipEmpty())) {
+    lines.push_back(json::parse(std::string(line), nullptr, false));
+    EXPECT_TRUE(lines.back().is_object()) << line;
+    if (!event.empty() && lines.back()["event"] != event) lines.pop_back();
+  }
+  return lines;
+}
+
+// One field of each event.
+template <typename T>
+std::vector<T> Field(const std::vector<json>& events, const char* name) {
+  std::vector<T> values;
+  for (const json& event : events) values.push_back(event[name].get<T>());
+  return values;
+}
+
+std::set<std::string> Keys(const json& object) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.insert(key);
+  return keys;
+}
+
+class TrainingEndToEndTest : public testing::Test {
+ protected:
+  TrainingEndToEndTest() { workplace_.Write("text.txt", PlainText(100)); }
+
+  // Small enough to be trained within a second: 12 steps an epoch.
+  static std::vector<std::string> Flags(std::vector<std::string> more = {}) {
+    std::vector<std::string> flags = {
+        "--data_path=text.txt", "--run_dir=run",    "--embedding_dim=8",
+        "--hidden_dim=16",      "--batch_size=16",  "--seq_len=16",
+        "--num_epochs=2",       "--max_generate=20"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
+  }
+
+  void Train(std::vector<std::string> more = {}) const {
+    const SubprocessResult result =
+        workplace_.Run("train", Flags(std::move(more)));
+    ASSERT_EQ(result.exit_code, 0) << result.stderr_text;
+    EXPECT_EQ(result.stdout_text, "");
+  }
+
+  // The best model after training with the given flags in a run of its own.
+  std::string Model(std::vector<std::string> more = {}) const {
+    std::filesystem::remove_all(workplace_.Path("run"));
+    Train(std::move(more));
+    return workplace_.Read(kBest);
+  }
+
+  // The committed checkpoints' folders, oldest first.
+  std::vector<std::string> Checkpoints() const {
+    std::vector<std::string> names;
+    for (const std::string& name : workplace_.List()) {
+      if (absl::StartsWith(name, "run/checkpoints/") &&
+          !absl::StrContains(name, ".unfinished")) {
+        names.push_back(std::filesystem::path(name).parent_path().filename());
+      }
+    }
+    return names;
+  }
+
+  const Workplace workplace_;
+};
+
+TEST_F(TrainingEndToEndTest, ARunsFolderHoldsWhatIsPromised) {
+  Train({"--log_every=5", "--sample_every=10"});
+  EXPECT_THAT(
+      workplace_.List(),
+      ElementsAre("run/best", "run/checkpoints/step-00000012/model.safetensors",
+                  "run/checkpoints/step-00000024/model.safetensors",
+                  "run/config.json",
+                  MatchesRegex("run/events\\.out\\.tfevents\\..*"),
+                  "run/latest", "run/metrics.jsonl", "run/report.html",
+                  "run/samples.txt", "text.txt"));
+  const auto snapshot = workplace_.Snapshot();
+  EXPECT_EQ(snapshot.at("run/latest"), "checkpoints/step-00000024");
+  EXPECT_EQ(snapshot.at("run/best"), "checkpoints/step-00000024");
+  EXPECT_THAT(snapshot.at("run/samples.txt"), HasSubstr("==== step 20, loss "));
+  EXPECT_THAT(snapshot.at("run/report.html"), HasSubstr("<svg"));
+  const json config =
+      json::parse(snapshot.at("run/config.json"), nullptr, false);
+  EXPECT_THAT(Keys(config), IsSupersetOf({"version", "corpus", "model",
+                                          "training", "sampling", "flags"}));
+  EXPECT_EQ(config["flags"]["hidden_dim"], "16");
+  EXPECT_EQ(config["training"]["num_epochs"], 2);
+}
+
+TEST_F(TrainingEndToEndTest, MetricsTellEveryReportOnceAndInOrder) {
+  Train({"--log_every=5", "--save_every=10"});
+  const std::vector<json> train = Metrics(workplace_, "train");
+  EXPECT_THAT(Field<int>(train, "step"), ElementsAre(5, 10, 15, 20));
+  EXPECT_THAT(Field<int>(train, "epoch"), ElementsAre(1, 1, 2, 2));
+  for (const json& event : train) {
+    EXPECT_THAT(Keys(event),
+                ElementsAre("bpc", "chars_per_s", "epoch", "event", "grad_norm",
+                            "loss", "lr", "step", "wall_s"));
+    EXPECT_EQ(event["lr"], 2e-3);
+    EXPECT_GT(event["chars_per_s"], 0);
+    EXPECT_GT(event["grad_norm"], 0);
+  }
+  const std::vector<json> validation = Metrics(workplace_, "validation");
+  EXPECT_THAT(Field<int>(validation, "step"), ElementsAre(12, 24));
+  EXPECT_THAT(Field<int>(validation, "epoch"), ElementsAre(1, 2));
+  for (const json& event : validation) {
+    EXPECT_THAT(Keys(event),
+                ElementsAre("bpc", "chars", "epoch", "event", "loss", "step"));
+    EXPECT_NEAR(event["bpc"].get<double>(),
+                event["loss"].get<double>() / std::log(2.0), 1e-12);
+  }
+  EXPECT_THAT(Field<int>(Metrics(workplace_, "checkpoint"), "step"),
+              ElementsAre(10, 12, 20, 24));
+  const std::vector<json> all = Metrics(workplace_);
+  EXPECT_EQ(all.back()["event"], "end");
+  EXPECT_EQ(all.back()["reason"], "finished");
+  EXPECT_EQ(all.back()["step"], 24);
+}
+
+TEST_F(TrainingEndToEndTest, KeepsTheNewestCheckpointsAndTheBest) {
+  // The more is learnt of this text, the less expected is its end.
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += i < 950 ? "ab" : "cd";
+  workplace_.Write("text.txt", text);
+  Train({"--num_epochs=4", "--keep_checkpoints=2", "--save_every=1"});
+  EXPECT_THAT(Field<int>(Metrics(workplace_, "validation"), "step"),
+              ElementsAre(7, 14, 21, 28));
+  EXPECT_EQ(workplace_.Snapshot().at("run/best"), "checkpoints/step-00000007");
+  EXPECT_THAT(Checkpoints(),
+              ElementsAre("step-00000007", "step-00000027", "step-00000028"));
+}
+
+TEST_F(TrainingEndToEndTest, TheBestModelIsExported) {
+  Train({"--save_path=export.safetensors"});
+  EXPECT_EQ(workplace_.Read("export.safetensors"), workplace_.Read(kBest));
+}
+
+TEST_F(TrainingEndToEndTest, EqualSeedsGiveEqualBytes) {
+  const std::string model = Model();
+  EXPECT_EQ(Model(), model);
+  EXPECT_NE(Model({"--seed=43"}), model);
+}
+
+TEST_F(TrainingEndToEndTest, ThreadsDoNotChangeAByte) {
+  for (const std::string type : {"GRU", "LSTM"}) {
+    const auto model = [&](int threads) {
+      return Model({absl::StrCat("--rnn_type=", type),
+                    absl::StrCat("--threads=", threads), "--num_layers=2",
+                    "--dropout=0.1", "--batch_size=100", "--max_steps=3"});
+    };
+    const std::string one = model(1);
+    EXPECT_EQ(model(2), one) << type;
+    EXPECT_EQ(model(3), one) << type;
+  }
+}
+
+TEST_F(TrainingEndToEndTest, WhatWasTunedToASmallTextIsSaidAloud) {
+  const SubprocessResult result = workplace_.Run(
+      "train", Flags({"--seq_len=5000", "--batch_size=500", "--max_steps=1"}));
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.stderr_text, HasSubstr("--seq_len=5000 lowered to "));
+  EXPECT_THAT(result.stderr_text, HasSubstr("--batch_size=500 lowered to 1"));
+}
+
+TEST_F(TrainingEndToEndTest, PathsCountFromWhereTheUserIs) {
+  const Workplace elsewhere;
+  SubprocessOptions options =
+      elsewhere.Here({"--data_path=text.txt", "--hidden_dim=4",
+                      "--save_path=export.safetensors", "--max_steps=1"});
+  options.environment = {{"BUILD_WORKING_DIRECTORY", workplace_.Path("")}};
+  const SubprocessResult train = elsewhere.Run("train", options);
+  EXPECT_EQ(train.exit_code, 0) << train.stderr_text;
+  EXPECT_THAT(workplace_.List(),
+              IsSupersetOf({"export.safetensors", "runs/latest"}));
+  EXPECT_THAT(elsewhere.List(), ElementsAre());
+
+  options.arguments = {"--max_generate=1"};  // from runs/latest
+  const SubprocessResult sample = elsewhere.Run("sample", options);
+  EXPECT_EQ(sample.exit_code, 0) << sample.stderr_text;
+}
+
+TEST_F(TrainingEndToEndTest, AKilledRunLeavesOnlyWholeCheckpoints) {
+  // A save is under way or close when an epoch ends.
+  for (const char* moment : {"epoch 1 validation", "epoch 4 validation"}) {
+    std::filesystem::remove_all(workplace_.Path("run"));
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<Subprocess> train,
+        Subprocess::Start(
+            RunfilePath("cmd/train"),
+            workplace_.Here(Flags({"--save_every=1", "--num_epochs=100000"}))));
+    ASSERT_THAT(train->WaitForOutput(moment), IsOk());
+    train->Signal(SIGKILL);
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult killed, train->Wait());
+    EXPECT_EQ(killed.signal, SIGKILL);
+
+    std::vector<std::string> checkpoints = {"run", "run/latest"};
+    for (const std::string& name : Checkpoints()) {
+      checkpoints.push_back(absl::StrCat("run/checkpoints/", name));
+    }
+    EXPECT_THAT(checkpoints, SizeIs(Ge(3)));
+    for (const std::string& checkpoint : checkpoints) {
+      const SubprocessResult sample = workplace_.Run(
+          "sample",
+          {absl::StrCat("--checkpoint=", checkpoint), "--max_generate=1"});
+      EXPECT_EQ(sample.exit_code, 0) << sample.stderr_text;
+    }
+  }
+}
+
+// A file system of the test's own, in a name space of its own: without it the
+// disk of the machine would have to be filled.
+TEST_F(TrainingEndToEndTest, AFullDiskEndsARunWithOneLine) {
+  SubprocessOptions options = workplace_.Here(
+      {"--user", "--map-root-user", "--mount", "bash", "-c",
+       "mkdir run && mount -t tmpfs -o size=128k none run || exit 77\n"
+       "\"$@\"; echo $?; ls run/checkpoints",
+       "bash", RunfilePath("cmd/train")});
+  for (const std::string& flag :
+       Flags({"--save_every=1", "--keep_checkpoints=1000"})) {
+    options.arguments.push_back(flag);
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result,
+                               RunSubprocess("unshare", options));
+  if (!absl::StartsWith(result.stdout_text, "1\n")) {
+    // No name spaces here.
+    ASSERT_THAT(result.stdout_text, "");
+    GTEST_SKIP() << result.stderr_text;
+  }
+  EXPECT_THAT(result.stdout_text, HasSubstr("step-00000001\n"));
+  EXPECT_THAT(result.stderr_text, HasSubstr("was not saved, training goes on"));
+  EXPECT_THAT(result.stderr_text, HasSubstr("\ntrain: run/checkpoints/"));
+  EXPECT_THAT(result.stderr_text, EndsWith("No space left on device\n"));
+}
+
+}  // namespace
+}  // namespace charrnn
