@@ -248,6 +248,23 @@ TEST_F(TrainingEndToEndTest, AKilledRunLeavesOnlyWholeCheckpoints) {
   }
 }
 
+TEST_F(TrainingEndToEndTest, AModelThatNoMemoryHoldsLeavesNoRunBehind) {
+  // The limit, in KiB, is for machines that promise any amount of memory.
+  SubprocessOptions options =
+      workplace_.Here({"-c", "ulimit -v 16000000; exec \"$0\" \"$@\"",
+                       RunfilePath("cmd/train")});
+  for (const std::string& flag :
+       Flags({"--hidden_dim=65536", "--num_layers=64"})) {
+    options.arguments.push_back(flag);
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result,
+                               RunSubprocess("bash", options));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.stderr_text,
+              MatchesRegex("train: [^\n]*out of memory[^\n]*--hidden_dim\n"));
+  EXPECT_THAT(workplace_.List(), ElementsAre("text.txt"));
+}
+
 // A file system of the test's own, in a name space of its own: without it the
 // disk of the machine would have to be filled.
 TEST_F(TrainingEndToEndTest, AFullDiskEndsARunWithOneLine) {
