@@ -12,11 +12,10 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "base/thread_pool.h"
 #include "cmd/command_line.h"
 #include "cmd/device_flags.h"
 #include "cmd/sampling_flags.h"
-#include "data/vocab.h"
+#include "cmd/text_writer.h"
 #include "model/config.h"
 #include "model/pretrained.h"
 #include "model/sampler.h"
@@ -34,70 +33,6 @@ namespace charrnn {
 namespace {
 
 constexpr int64_t kMaxSamples = 1'000'000;
-
-// The prompt as the model knows it. What it does not know is left out, which
-// is said aloud.
-absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Vocab& vocab,
-                                                  const std::string& prompt) {
-  auto encoded = vocab.Encode(prompt);
-  if (!encoded.ok()) return Annotate(encoded.status(), "--prompt");
-  if (!prompt.empty() && encoded->ids.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--prompt: the model knows none of its characters (", encoded->unknown,
-        "): use characters of the text that it was trained on"));
-  }
-  if (encoded->num_unknown > 0) {
-    CHARRNN_LOG(WARNING) << "left out of the prompt, unknown to the model: "
-                         << encoded->num_unknown << " characters ("
-                         << encoded->unknown << ")";
-  }
-  return encoded->ids;
-}
-
-// Writes the prompt and its continuation, character by character.
-absl::Status StreamOne(const Sampler& sampler, const Vocab& vocab,
-                       const std::vector<int32_t>& prompt, int64_t stream) {
-  absl::Status written = WriteStdout(vocab.Decode(prompt));
-  CHARRNN_RETURN_IF_ERROR(sampler.Generate(prompt, stream, [&](int32_t id) {
-    if (written.ok()) written = WriteStdout(vocab.Symbol(id));
-  }));
-  CHARRNN_RETURN_IF_ERROR(written);
-  return WriteStdout("\n");
-}
-
-// Writes several texts, computed side by side, each below a line of its own.
-absl::Status WriteMany(const Sampler& sampler, const Vocab& vocab,
-                       const std::vector<int32_t>& prompt, int64_t count,
-                       ThreadPool& pool) {
-  std::vector<std::string> texts(count, vocab.Decode(prompt));
-  std::vector<absl::Status> statuses(count);
-  pool.ParallelFor(count, [&](int64_t i) {
-    statuses[i] = sampler.Generate(prompt, i, [&](int32_t id) {
-      absl::StrAppend(&texts[i], vocab.Symbol(id));
-    });
-  });
-  for (int64_t i = 0; i < count; ++i) {
-    CHARRNN_RETURN_IF_ERROR(statuses[i]);
-    CHARRNN_RETURN_IF_ERROR(WriteStdout(absl::StrCat(
-        "==== sample ", i + 1, " of ", count, " ====\n", texts[i], "\n")));
-  }
-  return absl::OkStatus();
-}
-
-// Continues one line of standard input after the other. A line that the model
-// cannot read is answered with what is wrong, and the next one is awaited.
-absl::Status Converse(const Sampler& sampler, const Vocab& vocab) {
-  std::string line;
-  for (int64_t stream = 0; std::getline(std::cin, line); ++stream) {
-    const auto prompt = EncodePrompt(vocab, line);
-    if (!prompt.ok()) {
-      CHARRNN_LOG(ERROR) << prompt.status().message();
-      continue;
-    }
-    CHARRNN_RETURN_IF_ERROR(StreamOne(sampler, vocab, *prompt, stream));
-  }
-  return absl::OkStatus();
-}
 
 absl::Status Sample(const CommandLine&) {
   CHARRNN_ASSIGN_OR_RETURN(const SamplingConfig config,
@@ -119,9 +54,10 @@ absl::Status Sample(const CommandLine&) {
       EncodePrompt(model.vocab, absl::GetFlag(FLAGS_prompt)));
   CHARRNN_LOG(INFO) << "device   " << compute.description;
   const Sampler sampler(model.network.get(), config);
-  if (absl::GetFlag(FLAGS_interactive)) return Converse(sampler, model.vocab);
-  if (num_samples == 1) return StreamOne(sampler, model.vocab, prompt, 0);
-  return WriteMany(sampler, model.vocab, prompt, num_samples, *compute.pool);
+  const TextWriter writer(&sampler, &model.vocab);
+  if (absl::GetFlag(FLAGS_interactive)) return writer.Converse(std::cin);
+  if (num_samples == 1) return writer.WriteOne(prompt, /*stream=*/0);
+  return writer.WriteMany(prompt, num_samples, *compute.pool);
 }
 
 }  // namespace

@@ -66,8 +66,9 @@ double Sampler::Uniform(int64_t stream, int64_t position) const {
   return ToUnitDouble(random[0], random[1]);
 }
 
-absl::Status Sampler::Generate(absl::Span<const int32_t> prompt, int64_t stream,
-                               absl::FunctionRef<void(int32_t)> emit) const {
+absl::Status Sampler::Generate(
+    absl::Span<const int32_t> prompt, int64_t stream,
+    absl::FunctionRef<absl::Status(int32_t)> emit) const {
   const int vocab_size = model_->config().vocab_size;
   TokenSampler sampler(config_, vocab_size);
   Reader reader(*model_);
@@ -82,7 +83,7 @@ absl::Status Sampler::Generate(absl::Span<const int32_t> prompt, int64_t stream,
                                reader.Read(next));
       CHARRNN_ASSIGN_OR_RETURN(last, sampler.Sample(logits, u));
     }
-    emit(last);
+    CHARRNN_RETURN_IF_ERROR(emit(last));
     next = absl::MakeConstSpan(&last, 1);
   }
   return absl::OkStatus();

@@ -20,7 +20,10 @@ namespace charrnn {
 //
 //   Sampler sampler(&model, config);
 //   CHARRNN_RETURN_IF_ERROR(sampler.Generate(
-//       prompt, /*stream=*/0, [&](int32_t id) { text += vocab.Symbol(id); }));
+//       prompt, /*stream=*/0, [&](int32_t id) {
+//         absl::StrAppend(&text, vocab.Symbol(id));
+//         return absl::OkStatus();
+//       }));
 class Sampler {
  public:
   // `config` has passed Validate(). `model` is not owned.
@@ -29,12 +32,12 @@ class Sampler {
 
   // Calls `emit` with each of config.max_generate ids, as they come, of the
   // text that follows `prompt`. Without a prompt the first id is drawn
-  // uniformly from the vocabulary.
+  // uniformly from the vocabulary. An error of `emit` ends it and is returned.
   //
   // Possible errors: Internal if the model's output is not finite; those of
   // CatchTorch.
   absl::Status Generate(absl::Span<const int32_t> prompt, int64_t stream,
-                        absl::FunctionRef<void(int32_t)> emit) const;
+                        absl::FunctionRef<absl::Status(int32_t)> emit) const;
 
  private:
   // The random number, in [0, 1), of a stream's character.

@@ -51,10 +51,13 @@ class SamplerTest : public testing::Test {
   std::vector<int32_t> Generate(absl::Span<const int32_t> prompt,
                                 int64_t stream) const {
     std::vector<int32_t> ids;
-    EXPECT_THAT(
-        Sampler(&model_, config_)
-            .Generate(prompt, stream, [&](int32_t id) { ids.push_back(id); }),
-        IsOk());
+    EXPECT_THAT(Sampler(&model_, config_)
+                    .Generate(prompt, stream,
+                              [&](int32_t id) {
+                                ids.push_back(id);
+                                return absl::OkStatus();
+                              }),
+                IsOk());
     return ids;
   }
 
@@ -99,11 +102,24 @@ TEST_F(SamplerTest, WithoutAPromptTheFirstCharacterIsRandom) {
   EXPECT_THAT(seen, SizeIs(kVocab));
 }
 
+TEST_F(SamplerTest, AnErrorOfTheReceiverEndsTheText) {
+  int calls = 0;
+  EXPECT_THAT(Sampler(&model_, config_)
+                  .Generate({1}, 0,
+                            [&](int32_t) {
+                              return ++calls == 3
+                                         ? absl::ResourceExhaustedError("full")
+                                         : absl::OkStatus();
+                            }),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(calls, 3);
+}
+
 TEST_F(SamplerTest, AModelThatComputesNoNumbersIsAnError) {
   model_.flat().fill_(std::numeric_limits<float>::quiet_NaN());
-  EXPECT_THAT(
-      Sampler(&model_, config_).Generate({1}, 0, [](int32_t) { FAIL(); }),
-      StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(Sampler(&model_, config_)
+                  .Generate({1}, 0, [](int32_t) { return absl::OkStatus(); }),
+              StatusIs(absl::StatusCode::kInternal));
 }
 
 }  // namespace

@@ -220,7 +220,10 @@ absl::Status Trainer::Sample(double loss) {
   const Sampler sampler(&model_, config);
   std::vector<int32_t> ids;
   CHARRNN_RETURN_IF_ERROR(sampler.Generate(
-      /*prompt=*/{}, /*stream=*/0, [&](int32_t id) { ids.push_back(id); }));
+      /*prompt=*/{}, /*stream=*/0, [&](int32_t id) {
+        ids.push_back(id);
+        return absl::OkStatus();
+      }));
   parts_.observer->OnSample(
       {state_->step, loss, parts_.corpus->vocab().Decode(ids)});
   return absl::OkStatus();

@@ -1,0 +1,84 @@
+#include "cmd/text_writer.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <istream>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/thread_pool.h"
+#include "cmd/command_line.h"
+#include "data/vocab.h"
+#include "model/sampler.h"
+
+namespace charrnn {
+
+absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Vocab& vocab,
+                                                  const std::string& prompt) {
+  auto encoded = vocab.Encode(prompt);
+  if (!encoded.ok()) return Annotate(encoded.status(), "--prompt");
+  if (!prompt.empty() && encoded->ids.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--prompt: the model knows none of its characters (", encoded->unknown,
+        "): use characters of the text that it was trained on"));
+  }
+  if (encoded->num_unknown > 0) {
+    CHARRNN_LOG(WARNING) << "left out of the prompt, unknown to the model: "
+                         << encoded->num_unknown << " characters ("
+                         << encoded->unknown << ")";
+  }
+  return encoded->ids;
+}
+
+absl::Status TextWriter::WriteOne(const std::vector<int32_t>& prompt,
+                                  int64_t stream) const {
+  CHARRNN_RETURN_IF_ERROR(WriteStdout(vocab_->Decode(prompt)));
+  CHARRNN_RETURN_IF_ERROR(sampler_->Generate(prompt, stream, [&](int32_t id) {
+    return WriteStdout(vocab_->Symbol(id));
+  }));
+  return WriteStdout("\n");
+}
+
+absl::Status TextWriter::WriteMany(const std::vector<int32_t>& prompt,
+                                   int64_t count, ThreadPool& pool) const {
+  // A few at a time, so that the first come soon and memory stays small.
+  const int64_t at_once = 4 * int64_t{pool.num_threads()};
+  for (int64_t first = 0; first < count; first += at_once) {
+    const int64_t size = std::min(at_once, count - first);
+    std::vector<std::string> texts(size, vocab_->Decode(prompt));
+    std::vector<absl::Status> statuses(size);
+    pool.ParallelFor(size, [&](int64_t i) {
+      statuses[i] = sampler_->Generate(prompt, first + i, [&](int32_t id) {
+        absl::StrAppend(&texts[i], vocab_->Symbol(id));
+        return absl::OkStatus();
+      });
+    });
+    for (int64_t i = 0; i < size; ++i) {
+      CHARRNN_RETURN_IF_ERROR(statuses[i]);
+      CHARRNN_RETURN_IF_ERROR(
+          WriteStdout(absl::StrCat("==== sample ", first + i + 1, " of ", count,
+                                   " ====\n", texts[i], "\n")));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TextWriter::Converse(std::istream& input) const {
+  std::string line;
+  for (int64_t stream = 0; std::getline(input, line); ++stream) {
+    const auto prompt = EncodePrompt(*vocab_, line);
+    if (!prompt.ok()) {
+      CHARRNN_LOG(ERROR) << prompt.status().message();
+      continue;
+    }
+    CHARRNN_RETURN_IF_ERROR(WriteOne(*prompt, stream));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace charrnn
