@@ -104,6 +104,11 @@ class RealFileSystem : public FileSystem {
     if (file.get() < 0 || fstat(file.get(), &info) != 0) {
       return ErrnoStatus(path, "cannot open");
     }
+    if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) {
+      // It may have no end.
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": is a device, not a file"));
+    }
     std::string content;
     size_t size = 0;
     // One byte more than the file seems to have finds its end without growing;

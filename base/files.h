@@ -50,7 +50,8 @@ class FileSystem {
   // The machine's files; never destroyed.
   static FileSystem* Real();
 
-  // The whole content of the file at `path`.
+  // The whole content of the file or pipe at `path`. InvalidArgument if it is
+  // a device, which may have no end.
   virtual absl::StatusOr<std::string> ReadFile(const std::string& path) = 0;
 
   // Opens the file at `path`, creating it if it is missing; its folder must

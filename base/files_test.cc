@@ -79,6 +79,11 @@ TEST_F(FilesTest, ReadsFilesThatDoNotTellTheirSize) {
   EXPECT_TRUE(absl::StrContains(*status, "\nPid:"));
 }
 
+TEST_F(FilesTest, ADeviceIsNotReadToItsEnd) {
+  EXPECT_EQ(files_.ReadFile("/dev/zero").status(),
+            absl::InvalidArgumentError("/dev/zero: is a device, not a file"));
+}
+
 TEST_F(FilesTest, ErrorsNameThePathTheOperationAndTheReason) {
   ASSERT_TRUE(files_.CreateDirectories(Path("d")).ok());
   Write("d/f", "");

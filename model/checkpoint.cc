@@ -187,7 +187,10 @@ absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
   CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
   CHARRNN_ASSIGN_OR_RETURN(const std::string bytes, files.ReadFile(file));
   auto model = DecodeModel(bytes);
-  if (!model.ok()) return Annotate(model.status(), file);
+  if (!model.ok()) {
+    return Annotate(model.status(),
+                    absl::StrCat(file, ": not a model that train has written"));
+  }
   return model;
 }
 

@@ -203,7 +203,7 @@ TEST_F(FindModelFileTest, LoadingNamesTheFileThatIsBroken) {
   Put("step-1");
   EXPECT_THAT(LoadModel(files_, directory_.File("step-1")),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("step-1/model.safetensors: ")));
+                       HasSubstr("step-1/model.safetensors: not a model")));
 }
 
 }  // namespace

@@ -36,9 +36,11 @@ struct Range {
   }
 
  private:
-  // Bounds are whole numbers, shown with all their digits.
+  // Bounds are whole numbers, shown with all their digits where these say
+  // something.
   static std::string Text(double bound) {
-    return absl::StrCat(static_cast<int64_t>(bound));
+    return bound > 1e15 ? absl::StrCat(bound)
+                        : absl::StrCat(static_cast<int64_t>(bound));
   }
 };
 
@@ -48,6 +50,8 @@ constexpr Range kSteps = {0, 1e15};
 // Far above any use, and low enough for products of all sizes.
 constexpr double kMaxWidth = 65536;
 constexpr double kMaxVocabSize = 0x110000;  // Unicode's code points
+// What a float holds.
+constexpr double kMaxLearningRate = 3e38;
 constexpr int64_t kMaxBatchChars = 1'000'000'000;
 
 // Calls visit(name, field, range) for every field, in the order of their
@@ -68,7 +72,7 @@ void VisitFields(Config& config, const Visitor& visit) {
     visit("num_epochs", config.num_epochs, Range{1, 1e9});
     visit("max_steps", config.max_steps, kSteps);
     visit("learning_rate", config.learning_rate,
-          Range{0, 1000, Range::kWithoutMin});
+          Range{0, kMaxLearningRate, Range::kWithoutMin});
     visit("grad_clip", config.grad_clip, Range{0, 1e15});
     visit("val_fraction", config.val_fraction, kFraction);
     visit("overlap_step", config.overlap_step, Range{0, 1e9});

@@ -66,7 +66,7 @@ TEST(ConfigTest, NamesTheFlagTheValueAndTheRange) {
   TrainingConfig training;
   training.learning_rate = 0;
   EXPECT_THAT(Validate(training),
-              IsInvalid("--learning_rate=0: must be above 0 and at most 1000"));
+              IsInvalid("--learning_rate=0: must be above 0 and at most 3e+38"));
   SamplingConfig sampling;
   sampling.top_k = -1;
   EXPECT_THAT(Validate(sampling),

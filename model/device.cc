@@ -77,7 +77,7 @@ absl::StatusOr<DeviceChoice> ChooseDevice(absl::string_view flag,
   }
   if (!obstacle.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("--device=", flag, ": ", obstacle));
+        absl::StrCat("--device=", flag, ": ", obstacle, ": use --device=cpu"));
   }
   if (index >= cuda.num_devices) {
     return absl::InvalidArgumentError(

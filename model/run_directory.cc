@@ -27,15 +27,17 @@ absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
                                                const std::string& run_dir) {
   const std::string path =
       run_dir.empty() ? JoinPath(runs, NewName(clock)) : run_dir;
-  for (const char* name : {"checkpoints", "latest", "best"}) {
+  // Anything that a run writes may be somebody's only copy.
+  for (const char* name : {"best", "checkpoints", "config.json", "latest",
+                           "metrics.jsonl", "report.html", "samples.txt"}) {
     if (files.Exists(JoinPath(path, name))) {
       return absl::FailedPreconditionError(absl::StrCat(
-          path,
-          ": holds the checkpoints of an earlier run: name another "
-          "folder with --run_dir"));
+          path, ": holds an earlier run or files named as a run's (", name,
+          "): name another folder with --run_dir"));
     }
   }
-  CHARRNN_RETURN_IF_ERROR(files.CreateDirectories(path));
+  const absl::Status created = files.CreateDirectories(path);
+  if (!created.ok()) return Annotate(created, "--run_dir");
   if (Dirname(path) == runs) {
     CHARRNN_RETURN_IF_ERROR(
         ReplaceSymlink(files, Basename(path), JoinPath(runs, "latest")));

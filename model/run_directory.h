@@ -14,9 +14,9 @@ namespace charrnn {
 // named after the time, as in "<runs>/2026-11-22T10-15-00Z", if that is empty.
 // A run below the folder `runs` becomes what the link <runs>/latest points to.
 //
-// Possible errors: FailedPrecondition if the folder holds a checkpoint
-// already, which a new run would mix with its own; what the file system says,
-// naming the path.
+// Possible errors: FailedPrecondition if the folder holds files that a run
+// would write, which a new one would mix with its own or replace; what the
+// file system says, naming the path.
 absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
                                                const std::string& runs,
                                                const std::string& run_dir);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/files.h"
@@ -47,17 +48,24 @@ TEST_F(RunDirectoryTest, LatestFollowsTheNewestRunBelowRuns) {
   EXPECT_FALSE(files_.Exists(directory_.File("latest")));
 }
 
-TEST_F(RunDirectoryTest, AFolderWithoutCheckpointsIsTaken) {
+TEST_F(RunDirectoryTest, AFolderWithoutFilesOfARunIsTaken) {
   const std::string path = directory_.File("mine");
   ASSERT_THAT(files_.CreateDirectories(path), IsOk());
+  ASSERT_THAT(WriteFileAtomically(files_, JoinPath(path, "notes.txt"), "x"),
+              IsOk());
   EXPECT_THAT(Create(path), IsOkAndHolds(path));
 }
 
-TEST_F(RunDirectoryTest, AFolderWithCheckpointsIsRefused) {
-  const std::string path = directory_.File("old");
-  ASSERT_THAT(files_.CreateDirectories(JoinPath(path, "checkpoints")), IsOk());
-  EXPECT_THAT(Create(path), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                     HasSubstr("--run_dir")));
+TEST_F(RunDirectoryTest, AFolderWithAFileOfARunIsRefused) {
+  for (const char* name : {"checkpoints", "config.json", "report.html"}) {
+    const std::string path = directory_.File(absl::StrCat("old-", name));
+    ASSERT_THAT(files_.CreateDirectories(path), IsOk());
+    ASSERT_THAT(WriteFileAtomically(files_, JoinPath(path, name), "mine"),
+                IsOk());
+    EXPECT_THAT(Create(path), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                       HasSubstr("--run_dir")));
+    EXPECT_THAT(files_.ReadFile(JoinPath(path, name)), IsOkAndHolds("mine"));
+  }
 }
 
 TEST_F(RunDirectoryTest, AFileInItsPlaceIsRefusedAndStays) {

@@ -170,7 +170,7 @@ TEST_F(BadInputTest, ANumberOutOfRangeIsRefused) {
       {"train", "val_fraction", "-0.1", "1"},
       {"train", "num_epochs", "0", "1000000001"},
       {"train", "max_steps", "-1", "1000000000000001"},
-      {"train", "learning_rate", "0", "1e30"},
+      {"train", "learning_rate", "0", "1e39"},
       {"train", "warmup_steps", "-1", "1000000000000001"},
       {"train", "grad_clip", "-1", "1e16"},
       {"train", "grains", "0", "65537"},
@@ -313,12 +313,18 @@ TEST_F(BadInputTest, ATextThatAModelCannotReadIsNotEvaluated) {
 
 TEST_F(BadInputTest, ARunDirectoryThatCannotBeOneIsRefused) {
   ExpectRefused({
-      {"train", {"--run_dir=text.txt"}, {"text.txt: ", "File exists"}},
-      {"train", {"--run_dir=text.txt/run"}, {"text.txt/run: ", "Not a dir"}},
-      {"train", {"--run_dir=/proc/run"}, {"/proc/run: ", "cannot create"}},
+      {"train",
+       {"--run_dir=text.txt"},
+       {"--run_dir: text.txt: ", "File exists"}},
+      {"train",
+       {"--run_dir=text.txt/run"},
+       {"--run_dir: text.txt/run: ", "Not a dir"}},
+      {"train",
+       {"--run_dir=/proc/run"},
+       {"--run_dir: /proc/run: ", "cannot create"}},
       {"train",
        {"--run_dir=old"},
-       {"old: holds the checkpoints of an earlier run", "--run_dir"},
+       {"old: holds an earlier run", "--run_dir"},
        {{"old/checkpoints/step-00000001/model.safetensors", model()}}},
   });
 }

@@ -265,6 +265,17 @@ TEST_F(TrainingEndToEndTest, AModelThatNoMemoryHoldsLeavesNoRunBehind) {
   EXPECT_THAT(workplace_.List(), ElementsAre("text.txt"));
 }
 
+TEST_F(TrainingEndToEndTest, ALossThatIsNotFiniteEndsARunWithOneLine) {
+  const SubprocessResult result = workplace_.Run(
+      "train",
+      Flags({"--learning_rate=3e38", "--grad_clip=0", "--save_every=1"}));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.stderr_text, HasSubstr("\ntrain: step 2: the "));
+  EXPECT_THAT(result.stderr_text, HasSubstr("is not finite: lower "));
+  EXPECT_THAT(result.stderr_text, EndsWith("the last checkpoint is kept\n"));
+  EXPECT_THAT(Checkpoints(), ElementsAre("step-00000001"));
+}
+
 // A file system of the test's own, in a name space of its own: without it the
 // disk of the machine would have to be filled.
 TEST_F(TrainingEndToEndTest, AFullDiskEndsARunWithOneLine) {
