@@ -148,10 +148,14 @@ class RealFileSystem : public FileSystem {
   }
 
   absl::Status CreateDirectories(const std::string& path) override {
-    if (mkdir(path.c_str(), kDirectoryMode) == 0) return absl::OkStatus();
+    if (mkdir(path.c_str(), kDirectoryMode) == 0) {
+      return SyncDirectory(Dirname(path));
+    }
     if (errno == ENOENT && Dirname(path) != path) {
       CHARRNN_RETURN_IF_ERROR(CreateDirectories(Dirname(path)));
-      if (mkdir(path.c_str(), kDirectoryMode) == 0) return absl::OkStatus();
+      if (mkdir(path.c_str(), kDirectoryMode) == 0) {
+        return SyncDirectory(Dirname(path));
+      }
     }
     const absl::Status status = ErrnoStatus(path, "cannot create directory");
     struct stat info;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "absl/functional/function_ref.h"
@@ -14,11 +15,18 @@ namespace charrnn {
 ThreadPool::ThreadPool(int num_threads, std::function<void()> on_thread_start) {
   CHARRNN_CHECK(num_threads >= 1) << "num_threads " << num_threads;
   helpers_.reserve(num_threads - 1);
-  for (int i = 1; i < num_threads; ++i) {
-    helpers_.emplace_back([this, on_thread_start] {
-      if (on_thread_start != nullptr) on_thread_start();
-      Help();
-    });
+  try {
+    for (int i = 1; i < num_threads; ++i) {
+      helpers_.emplace_back([this, on_thread_start] {
+        if (on_thread_start != nullptr) on_thread_start();
+        Help();
+      });
+    }
+  } catch (const std::system_error& error) {
+    // The system allows no more: fewer threads do the same work.
+    CHARRNN_LOG(WARNING) << "computing with " << this->num_threads()
+                         << " threads instead of " << num_threads << ": "
+                         << error.what();
   }
 }
 

@@ -23,7 +23,8 @@ namespace charrnn {
 class ThreadPool {
  public:
   // `num_threads`, at least 1, counts the calling thread, so that one fewer are
-  // started. Each of those runs `on_thread_start` before anything else.
+  // started. Each of those runs `on_thread_start` before anything else. Where
+  // the system refuses a thread, the pool does with fewer and logs a warning.
   explicit ThreadPool(int num_threads,
                       std::function<void()> on_thread_start = nullptr);
   ~ThreadPool();

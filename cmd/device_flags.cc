@@ -37,8 +37,9 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   Compute compute = {choice.device, MakeTorchThreadPool(threads),
                      choice.device};
   if (choice.device == "cpu") {
-    absl::StrAppend(&compute.description, ", ", compute.pool->num_threads(),
-                    " threads");
+    const int count = compute.pool->num_threads();
+    absl::StrAppend(&compute.description, ", ", count,
+                    count == 1 ? " thread" : " threads");
   }
   if (!choice.reason.empty()) {
     absl::StrAppend(&compute.description, " (auto: ", choice.reason, ")");

@@ -104,6 +104,11 @@ absl::Status RunEvaluation(const CommandLine&) {
   CHARRNN_ASSIGN_OR_RETURN(
       const Evaluation evaluation,
       Evaluate(*model.network, *corpus, chunks, *compute.pool));
+  if (!std::isfinite(evaluation.loss())) {
+    return absl::DataLossError(absl::StrCat(absl::GetFlag(FLAGS_checkpoint),
+                                            ": its loss on ", corpus->name(),
+                                            " is not finite"));
+  }
   return WriteStdout(Report(evaluation));
 }
 

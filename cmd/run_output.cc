@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "cmd/command_line.h"
 #include "cmd/training_flags.h"
@@ -113,32 +114,42 @@ absl::Status RunOutput::status() const {
   return absl::OkStatus();
 }
 
+template <typename Event>
+void RunOutput::Tell(void (TrainObserver::*handler)(const Event&),
+                     const Event& event) {
+  for (TrainObserver* observer : all_) (observer->*handler)(event);
+  if (warned_ || status().ok()) return;
+  warned_ = true;
+  CHARRNN_LOG(WARNING) << "a record of the run is incomplete from here on: "
+                       << status().message();
+}
+
 void RunOutput::OnStart(const RunPlan& plan) {
-  for (TrainObserver* observer : all_) observer->OnStart(plan);
+  Tell(&TrainObserver::OnStart, plan);
 }
 
 void RunOutput::OnStep(const StepReport& report) {
-  for (TrainObserver* observer : all_) observer->OnStep(report);
+  Tell(&TrainObserver::OnStep, report);
 }
 
 void RunOutput::OnTrain(const TrainReport& report) {
-  for (TrainObserver* observer : all_) observer->OnTrain(report);
+  Tell(&TrainObserver::OnTrain, report);
 }
 
 void RunOutput::OnValidation(const ValidationReport& report) {
-  for (TrainObserver* observer : all_) observer->OnValidation(report);
+  Tell(&TrainObserver::OnValidation, report);
 }
 
 void RunOutput::OnSample(const SampleReport& report) {
-  for (TrainObserver* observer : all_) observer->OnSample(report);
+  Tell(&TrainObserver::OnSample, report);
 }
 
 void RunOutput::OnCheckpoint(const CheckpointReport& report) {
-  for (TrainObserver* observer : all_) observer->OnCheckpoint(report);
+  Tell(&TrainObserver::OnCheckpoint, report);
 }
 
 void RunOutput::OnEnd(const EndReport& report) {
-  for (TrainObserver* observer : all_) observer->OnEnd(report);
+  Tell(&TrainObserver::OnEnd, report);
 }
 
 }  // namespace charrnn

@@ -47,6 +47,11 @@ class RunOutput : public TrainObserver {
             std::unique_ptr<SamplesFile> samples,
             std::unique_ptr<HtmlReport> report);
 
+  // Tells all of them, and a person once if one of them cannot write.
+  template <typename Event>
+  void Tell(void (TrainObserver::*handler)(const Event&), const Event& event);
+
+  bool warned_ = false;
   const std::unique_ptr<MetricsLog> metrics_;
   const std::unique_ptr<TensorBoardLog> events_;
   const std::unique_ptr<SamplesFile> samples_;

@@ -81,16 +81,18 @@ absl::Status Train(const CommandLine& command_line) {
   options.model = request.model;
   options.training = request.training;
   options.sampling = request.sampling;
-  options.stop_loss = request.stop_loss;
   Trainer trainer(options, plan,
                   {request.corpus.get(), compute.pool.get(), &reducer,
                    output.get(), &store, &clock},
                   &state);
-  CHARRNN_RETURN_IF_ERROR(trainer.Run());
-  if (!request.save_path.empty()) {
-    CHARRNN_RETURN_IF_ERROR(Export(files, run_dir, request.save_path));
+  absl::Status status = trainer.Run();
+  if (status.ok() && !request.save_path.empty()) {
+    status = Export(files, run_dir, request.save_path);
   }
-  return output->status();
+  if (status.ok()) status = output->status();
+  // Whatever goes wrong from the first step on is no fault of the input.
+  if (status.ok() || absl::IsCancelled(status)) return status;
+  return absl::InternalError(status.message());
 }
 
 }  // namespace

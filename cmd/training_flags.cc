@@ -114,10 +114,11 @@ void SuitSnippet(const std::set<std::string>& typed, TrainingRequest& request) {
   // which is no target.
   unless_typed("seq_len", training.seq_len,
                static_cast<int>(request.corpus->size()) - 2);
+  // An epoch is a step here.
+  unless_typed("num_epochs", training.num_epochs,
+               training.max_steps > 0 ? training.max_steps : int64_t{1000});
   if (typed.count("num_epochs") + typed.count("max_steps") == 0) {
-    training.max_steps = 1000;
-    training.num_epochs = training.max_steps;
-    request.stop_loss = 0.01;
+    training.stop_loss = 0.01;
   }
 }
 
@@ -130,7 +131,7 @@ absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
     request.notes.push_back(
         absl::StrCat("there is no ", absl::GetFlag(FLAGS_data_path),
                      " here and no --data_path was given: training on the "
-                     "built-in snippet until it is known by heart"));
+                     "built-in snippet"));
     request.corpus = SnippetCorpus(encoding);
     SuitSnippet(typed, request);
   } else {
@@ -160,6 +161,10 @@ absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
     return absl::InvalidArgumentError(
         absl::StrCat("--save_path=", path, ": is a folder: name a file"));
   }
+  const std::string probe = absl::StrCat(path, ".probe");
+  absl::Status writable = WriteFileAtomically(files, probe, "");
+  if (writable.ok()) writable = files.Remove(probe);
+  if (!writable.ok()) return Annotate(writable, "--save_path");
   return path;
 }
 

@@ -19,7 +19,6 @@ struct TrainingRequest {
   ModelConfig model;        // its vocabulary that of the corpus
   TrainingConfig training;  // fitted to the corpus
   SamplingConfig sampling;
-  double stop_loss = 0;   // ends the run; nats per character, 0: off
   std::string run_dir;    // empty: one named after the time
   std::string save_path;  // empty: off
 

@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "base/strict_json.h"
 #include "data/utf8.h"
 
 namespace charrnn {
@@ -36,28 +37,18 @@ absl::Status Malformed(absl::string_view what) {
       absl::StrFormat("malformed vocabulary: %s", what));
 }
 
-// Parses an object of the two known keys, of which none is repeated (the
-// parser by itself would silently keep the last).
-absl::StatusOr<Json> ParseObject(absl::string_view json) {
-  std::set<std::string> keys;
-  std::string bad_key;
-  const auto on_event = [&](int /*depth*/, Json::parse_event_t event,
-                            Json& value) {
-    if (event != Json::parse_event_t::key || !bad_key.empty()) return true;
-    const auto& key = value.get_ref<const std::string&>();
-    const bool known = key == "encoding" || key == "symbols";
-    if (!known || !keys.insert(key).second) {
-      bad_key = value.dump(-1, ' ', /*ensure_ascii=*/true);
+// Parses an object that has none but the two known keys.
+absl::StatusOr<Json> ParseObject(absl::string_view text) {
+  absl::StatusOr<Json> parsed = ParseStrictJson(text, /*max_depth=*/2);
+  if (!parsed.ok()) return Malformed(parsed.status().message());
+  if (!parsed->is_object()) return Malformed("not a JSON object");
+  for (const auto& [key, value] : parsed->items()) {
+    if (key != "encoding" && key != "symbols") {
+      return Malformed(
+          absl::StrFormat("key %.40s is unknown",
+                          Json(key).dump(-1, ' ', /*ensure_ascii=*/true)));
     }
-    return true;
-  };
-  Json parsed = Json::parse(json.begin(), json.end(), on_event,
-                            /*allow_exceptions=*/false);
-  if (!bad_key.empty()) {
-    return Malformed(
-        absl::StrFormat("key %.40s is unknown or repeated", bad_key));
   }
-  if (!parsed.is_object()) return Malformed("not a JSON object");
   return parsed;
 }
 

@@ -19,11 +19,11 @@
 #include "absl/types/span.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/strict_json.h"
 #include "data/vocab.h"
 #include "model/config.h"
 #include "model/parameter_layout.h"
 #include "model/safetensors.h"
-#include "model/strict_json.h"
 
 namespace charrnn {
 namespace {
@@ -73,22 +73,33 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
-// Copies `tensor` into its place, having checked that it belongs there.
-absl::Status CopyParameter(const TensorView& tensor, const ParameterSpec& spec,
-                           std::vector<float>& parameters) {
-  if (tensor.name != spec.name) {
+// The tensors of a file in the layout's order, each of the shape that it
+// wants. By name, because others write files in an order of their own.
+absl::StatusOr<std::vector<const TensorView*>> FindParameters(
+    const Safetensors& file, const ParameterLayout& layout) {
+  std::map<std::string, const TensorView*> by_name;
+  for (const TensorView& tensor : file.tensors) by_name[tensor.name] = &tensor;
+  if (by_name.size() != layout.parameters().size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("tensor '", tensor.name,
-                     "' stands where its config wants '", spec.name, "'"));
+        absl::StrCat("it has ", by_name.size(), " tensors, its config wants ",
+                     layout.parameters().size()));
   }
-  if (tensor.dtype != "F32" || tensor.shape != spec.shape) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "tensor '", spec.name, "' is ", tensor.dtype, ShapeText(tensor.shape),
-        ", its config wants F32", ShapeText(spec.shape)));
+  std::vector<const TensorView*> tensors;
+  for (const ParameterSpec& spec : layout.parameters()) {
+    const TensorView* tensor = by_name[spec.name];
+    if (tensor == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", spec.name, "' is missing"));
+    }
+    if (tensor->dtype != "F32" || tensor->shape != spec.shape) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", spec.name, "' is ", tensor->dtype,
+                       ShapeText(tensor->shape), ", its config wants F32",
+                       ShapeText(spec.shape)));
+    }
+    tensors.push_back(tensor);
   }
-  std::memcpy(parameters.data() + spec.offset, tensor.bytes.data(),
-              tensor.bytes.size());
-  return absl::OkStatus();
+  return tensors;
 }
 
 }  // namespace
@@ -137,27 +148,15 @@ absl::StatusOr<ModelSnapshot> DecodeModel(absl::string_view file) {
                      " symbols, its config says ", config->vocab_size));
   }
   const ParameterLayout layout(*config);
-  const absl::Span<const ParameterSpec> specs = layout.parameters();
-  if (decoded.tensors.size() != specs.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("it has ", decoded.tensors.size(),
-                     " tensors, its config wants ", specs.size()));
-  }
-  // The tensors' bytes are in memory already, so a config that lies about
-  // sizes is noticed before it makes us allocate.
-  for (size_t i = 0; i < specs.size(); ++i) {
-    if (decoded.tensors[i].bytes.size() !=
-        static_cast<uint64_t>(specs[i].size) * sizeof(float)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", decoded.tensors[i].name, "' has shape ",
-                       ShapeText(decoded.tensors[i].shape),
-                       ", its config wants ", ShapeText(specs[i].shape)));
-    }
-  }
+  // Sizes agree from here on: a config that lies about them is noticed before
+  // it makes us allocate.
+  CHARRNN_ASSIGN_OR_RETURN(const std::vector<const TensorView*> tensors,
+                           FindParameters(decoded, layout));
   std::vector<float> parameters(layout.flat_size());
-  for (size_t i = 0; i < specs.size(); ++i) {
-    CHARRNN_RETURN_IF_ERROR(
-        CopyParameter(decoded.tensors[i], specs[i], parameters));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const absl::string_view bytes = tensors[i]->bytes;
+    std::memcpy(parameters.data() + layout.parameters()[i].offset, bytes.data(),
+                bytes.size());
   }
   return ModelSnapshot{*config, *data, *std::move(vocab),
                        std::move(parameters)};

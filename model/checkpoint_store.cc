@@ -1,13 +1,15 @@
 #include "model/checkpoint_store.h"
 
-#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
@@ -23,13 +25,17 @@ constexpr char kFolder[] = "checkpoints";
 constexpr char kPrefix[] = "step-";
 constexpr char kUnfinished[] = ".unfinished";
 
+// Eight digits, so that a listing shows steps in their order.
+std::string StepName(int64_t step) {
+  return absl::StrFormat("%s%08d", kPrefix, step);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> LocalCheckpointStore::Save(int64_t step,
                                                        absl::string_view model,
                                                        bool best) {
-  // Eight digits, so that names sort as the steps do.
-  const std::string name = absl::StrFormat("%s%08d", kPrefix, step);
+  const std::string name = StepName(step);
   const std::string folder = JoinPath(run_dir_, kFolder);
   const std::string path = JoinPath(folder, name);
   CHARRNN_RETURN_IF_ERROR(Write(folder, path, model));
@@ -72,19 +78,22 @@ absl::Status LocalCheckpointStore::Retain() {
   const std::string folder = JoinPath(run_dir_, kFolder);
   CHARRNN_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                            files_->ListDirectory(folder));
-  std::vector<std::string> committed;  // oldest first
+  std::map<int64_t, std::string> committed;  // by step, oldest first
   for (const std::string& name : names) {
-    if (absl::StartsWith(name, kPrefix) && !absl::EndsWith(name, kUnfinished)) {
-      committed.push_back(name);
+    int64_t step = 0;
+    if (absl::StartsWith(name, kPrefix) &&
+        absl::SimpleAtoi(name.substr(strlen(kPrefix)), &step) &&
+        name == StepName(step)) {
+      committed[step] = name;
     }
   }
   const absl::StatusOr<std::string> best =
       files_->ReadSymlink(JoinPath(run_dir_, "best"));
-  const size_t keep = static_cast<size_t>(keep_);
-  for (size_t i = 0; i + keep < committed.size(); ++i) {
-    if (best.ok() && Basename(*best) == committed[i]) continue;
-    CHARRNN_RETURN_IF_ERROR(
-        RemoveRecursively(*files_, JoinPath(folder, committed[i])));
+  auto surplus = static_cast<int64_t>(committed.size()) - keep_;
+  for (const auto& [step, name] : committed) {
+    if (surplus-- <= 0) break;
+    if (best.ok() && Basename(*best) == name) continue;
+    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, JoinPath(folder, name)));
   }
   return absl::OkStatus();
 }

@@ -52,6 +52,18 @@ TEST_F(CheckpointStoreTest, TheNewestAndTheBestAreKept) {
               ElementsAre("step-00000002", "step-00000005", "step-00000006"));
 }
 
+TEST_F(CheckpointStoreTest, StepsAreOrderedAsNumbersAndOtherNamesAreLeftAlone) {
+  const std::string other =
+      directory_.File("checkpoints/step-00000001.corrupt");
+  ASSERT_THAT(files_.CreateDirectories(other), IsOk());
+  LocalCheckpointStore store(&files_, directory_.path(), 1);
+  for (const int64_t step : {99'999'999, 100'000'000}) {
+    ASSERT_THAT(store.Save(step, "model", true), IsOk());
+  }
+  EXPECT_THAT(Checkpoints(),
+              ElementsAre("step-00000001.corrupt", "step-100000000"));
+}
+
 TEST_F(CheckpointStoreTest, AFailureAtAnyOperationLeavesAWholeCheckpoint) {
   // How many operations the second save has, counted on one that succeeds.
   int64_t operations = 0;

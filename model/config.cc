@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "model/strict_json.h"
+#include "base/strict_json.h"
 
 namespace charrnn {
 namespace {
@@ -71,6 +71,7 @@ void VisitFields(Config& config, const Visitor& visit) {
     visit("batch_size", config.batch_size, Range{1, 1e6});
     visit("num_epochs", config.num_epochs, Range{1, 1e9});
     visit("max_steps", config.max_steps, kSteps);
+    visit("stop_loss", config.stop_loss, Range{0, 1e15});
     visit("learning_rate", config.learning_rate,
           Range{0, kMaxLearningRate, Range::kWithoutMin});
     visit("grad_clip", config.grad_clip, Range{0, 1e15});

@@ -39,6 +39,8 @@ struct TrainingConfig {
   int batch_size = 128;         // B: chunks per step, over all processes
   int64_t num_epochs = 5;       // passes over the training part
   int64_t max_steps = 0;        // ends the run earlier; 0: off
+  double stop_loss = 0;         // ends it once a step's loss, in nats per
+                                // character, is below; 0: off
   double learning_rate = 2e-3;  // after the warm-up
   double grad_clip = 1;         // largest norm of the gradient; 0: off
   double val_fraction = 0.05;   // of the text, taken from its end

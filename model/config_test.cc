@@ -65,8 +65,9 @@ TEST(ConfigTest, NamesTheFlagTheValueAndTheRange) {
               IsInvalid("--dropout=1.5: must be at least 0 and below 1"));
   TrainingConfig training;
   training.learning_rate = 0;
-  EXPECT_THAT(Validate(training),
-              IsInvalid("--learning_rate=0: must be above 0 and at most 3e+38"));
+  EXPECT_THAT(
+      Validate(training),
+      IsInvalid("--learning_rate=0: must be above 0 and at most 3e+38"));
   SamplingConfig sampling;
   sampling.top_k = -1;
   EXPECT_THAT(Validate(sampling),

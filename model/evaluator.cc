@@ -15,14 +15,22 @@
 #include "model/char_rnn.h"
 #include "model/grains.h"
 #include "model/loss.h"
+#include "model/torch_status.h"
 
 namespace charrnn {
 namespace {
 
 // Chunks a grain: enough rows for an efficient matrix product, few enough that
-// the grains of a small text still keep all cores busy. A GPU wants more.
+// the grains of a small text still keep all cores busy.
 constexpr int64_t kGrainChunksCpu = 16;
-constexpr int64_t kGrainChunksGpu = 512;
+
+// A GPU takes one grain after the other, and wants large ones: so many targets.
+constexpr int64_t kGrainTargetsGpu = 65536;
+
+int64_t GrainChunks(const CharRnn& model, int64_t chunk_len) {
+  if (model.device().is_cpu()) return kGrainChunksCpu;
+  return std::max<int64_t>(1, kGrainTargetsGpu / chunk_len);
+}
 
 // The loss of chunks [first, last), nats summed over their targets.
 absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
@@ -50,22 +58,25 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
   const int64_t num_chunks = chunks.num_chunks();
   evaluation.chars = num_chunks * chunks.chunk_len();
   if (num_chunks == 0) return evaluation;
-  const int64_t grain_chunks =
-      model.device().is_cpu() ? kGrainChunksCpu : kGrainChunksGpu;
+  const int64_t grain_chunks = GrainChunks(model, chunks.chunk_len());
   const int64_t num_grains = (num_chunks + grain_chunks - 1) / grain_chunks;
   std::vector<double> losses(num_grains);
   std::vector<absl::Status> statuses(num_grains);
-  pool.ParallelFor(num_grains, [&](int64_t grain) {
+  const auto compute = [&](int64_t grain) {
     const int64_t first = grain * grain_chunks;
     const int64_t last = std::min(first + grain_chunks, num_chunks);
-    const absl::StatusOr<double> loss =
-        GrainLoss(model, corpus, chunks, first, last);
-    if (loss.ok()) {
-      losses[grain] = *loss;
-    } else {
-      statuses[grain] = loss.status();
-    }
-  });
+    absl::StatusOr<double> loss;
+    statuses[grain] = CatchTorch("evaluating", [&] {
+      loss = GrainLoss(model, corpus, chunks, first, last);
+    });
+    if (statuses[grain].ok()) statuses[grain] = loss.status();
+    if (loss.ok()) losses[grain] = *loss;
+  };
+  if (model.device().is_cpu()) {
+    pool.ParallelFor(num_grains, compute);
+  } else {
+    for (int64_t grain = 0; grain < num_grains; ++grain) compute(grain);
+  }
   for (const absl::Status& status : statuses) {
     CHARRNN_RETURN_IF_ERROR(status);
   }

@@ -25,12 +25,18 @@ absl::Span<float> Block(const at::Tensor& array, int64_t begin, int64_t end) {
                         static_cast<size_t>(end - begin));
 }
 
-double SquaredNorm(const at::Tensor& array, ThreadPool& pool) {
+absl::StatusOr<double> SquaredNorm(const at::Tensor& array, ThreadPool& pool) {
+  double total = 0;
+  if (!array.is_cpu()) {
+    CHARRNN_RETURN_IF_ERROR(CatchTorch("measuring the gradient", [&] {
+      total = array.to(at::kDouble).square().sum().item<double>();
+    }));
+    return total;
+  }
   std::vector<double> sums(NumFlatBlocks(array.numel()));
   ForEachBlock(pool, array.numel(), [&](int64_t begin, int64_t end) {
     sums[begin / kFlatBlock] = SumOfSquares(Block(array, begin, end));
   });
-  double total = 0;
   for (const double sum : sums) total += sum;
   return total;
 }
@@ -64,31 +70,27 @@ void UpdateOnDevice(const AdamStep& step, double scale,
 absl::StatusOr<double> Optimizer::Update(const at::Tensor& gradient_sum,
                                          int64_t targets, double learning_rate,
                                          TrainState& state) const {
-  const bool on_cpu = gradient_sum.is_cpu();
-  double squared_norm = 0;
-  if (on_cpu) {
-    squared_norm = SquaredNorm(gradient_sum, *pool_);
-  } else {
-    CHARRNN_RETURN_IF_ERROR(CatchTorch("measuring the gradient", [&] {
-      squared_norm = gradient_sum.to(at::kDouble).square().sum().item<double>();
-    }));
-  }
+  CHARRNN_ASSIGN_OR_RETURN(const double squared_norm,
+                           SquaredNorm(gradient_sum, *pool_));
   const double norm = std::sqrt(squared_norm) / static_cast<double>(targets);
   if (!std::isfinite(norm)) {
-    return absl::DataLossError("the gradient is not finite");
+    return absl::DataLossError("the gradient");
   }
   AdamStep step;
   step.learning_rate = learning_rate;
   step.step = state.step + 1;
   const double scale =
       ClipFactor(norm, grad_clip_) / static_cast<double>(targets);
-  if (on_cpu) {
+  if (gradient_sum.is_cpu()) {
     UpdateOnCpu(step, static_cast<float>(scale), gradient_sum, state, *pool_);
   } else {
     CHARRNN_RETURN_IF_ERROR(CatchTorch("updating the weights", [&] {
       UpdateOnDevice(step, scale, gradient_sum, state);
     }));
   }
+  CHARRNN_ASSIGN_OR_RETURN(const double weights,
+                           SquaredNorm(state.parameters, *pool_));
+  if (!std::isfinite(weights)) return absl::DataLossError("a weight");
   return norm;
 }
 

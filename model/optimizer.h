@@ -25,8 +25,9 @@ class Optimizer {
   // returns the norm of that gradient, before clipping. `state.step` counts
   // the steps before this one and is left to the caller.
   //
-  // Possible errors: DataLoss, with nothing changed, if the gradient is not
-  // finite; those of CatchTorch.
+  // Possible errors: DataLoss, with nothing changed, naming what, if the
+  // gradient is not finite, and, after the update, if a weight is not; those of
+  // CatchTorch.
   absl::StatusOr<double> Update(const at::Tensor& gradient_sum, int64_t targets,
                                 double learning_rate, TrainState& state) const;
 

@@ -13,8 +13,8 @@
 namespace charrnn {
 namespace {
 
-// A name that no run has yet. Two runs that begin within one second differ in
-// the fraction; colons are left out because other systems forbid them.
+// To the millisecond, for runs that are started by a loop; without colons,
+// which other systems forbid.
 std::string NewName(Clock& clock) {
   return absl::FormatTime("%Y-%m-%dT%H-%M-%E3SZ", clock.Now(),
                           absl::UTCTimeZone());
@@ -27,6 +27,12 @@ absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
                                                const std::string& run_dir) {
   const std::string path =
       run_dir.empty() ? JoinPath(runs, NewName(clock)) : run_dir;
+  if (Basename(path) == "latest") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--run_dir=", path,
+                     ": `latest` is the name of the link to the newest "
+                     "run: use another name"));
+  }
   // Anything that a run writes may be somebody's only copy.
   for (const char* name : {"best", "checkpoints", "config.json", "latest",
                            "metrics.jsonl", "report.html", "samples.txt"}) {

@@ -68,6 +68,12 @@ TEST_F(RunDirectoryTest, AFolderWithAFileOfARunIsRefused) {
   }
 }
 
+TEST_F(RunDirectoryTest, TheLinkToTheNewestRunIsNoRun) {
+  ASSERT_THAT(Create(""), IsOk());
+  EXPECT_THAT(Create(JoinPath(runs_, "latest")),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("link")));
+}
+
 TEST_F(RunDirectoryTest, AFileInItsPlaceIsRefusedAndStays) {
   const std::string path = directory_.File("file");
   ASSERT_THAT(WriteFileAtomically(files_, path, "mine"), IsOk());

@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "model/strict_json.h"
+#include "base/strict_json.h"
 
 namespace charrnn {
 namespace {

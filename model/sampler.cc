@@ -31,19 +31,16 @@ class Reader {
 
   // Reads `ids`, at least one, and returns the logits [V] of what follows,
   // valid until the next call.
-  absl::StatusOr<absl::Span<const float>> Read(absl::Span<const int32_t> ids) {
-    CHARRNN_RETURN_IF_ERROR(CatchTorch("sampling", [&] {
-      const c10::InferenceMode no_gradients;
-      const std::vector<int64_t> wide(ids.begin(), ids.end());
-      const at::Tensor input =
-          at::tensor(wide, at::kLong).unsqueeze(0).to(model_.device());
-      const at::Tensor logits =
-          model_.Forward(weights_, input, nullptr, &state_);
-      last_ = logits.select(1, logits.size(1) - 1)
-                  .flatten()
-                  .to(at::kCPU)
-                  .contiguous();
-    }));
+  absl::Span<const float> Read(absl::Span<const int32_t> ids) {
+    const c10::InferenceMode no_gradients;
+    const std::vector<int64_t> wide(ids.begin(), ids.end());
+    const at::Tensor input =
+        at::tensor(wide, at::kLong).unsqueeze(0).to(model_.device());
+    const at::Tensor logits = model_.Forward(weights_, input, nullptr, &state_);
+    last_ = logits.select(1, logits.size(1) - 1)
+                .flatten()
+                .to(at::kCPU)
+                .contiguous();
     return absl::MakeConstSpan(last_.const_data_ptr<float>(),
                                static_cast<size_t>(last_.numel()));
   }
@@ -69,6 +66,15 @@ double Sampler::Uniform(int64_t stream, int64_t position) const {
 absl::Status Sampler::Generate(
     absl::Span<const int32_t> prompt, int64_t stream,
     absl::FunctionRef<absl::Status(int32_t)> emit) const {
+  absl::Status status;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch(
+      "sampling", [&] { status = GenerateOrThrow(prompt, stream, emit); }));
+  return status;
+}
+
+absl::Status Sampler::GenerateOrThrow(
+    absl::Span<const int32_t> prompt, int64_t stream,
+    absl::FunctionRef<absl::Status(int32_t)> emit) const {
   const int vocab_size = model_->config().vocab_size;
   TokenSampler sampler(config_, vocab_size);
   Reader reader(*model_);
@@ -79,9 +85,7 @@ absl::Status Sampler::Generate(
     if (next.empty()) {
       last = static_cast<int32_t>(u * vocab_size);
     } else {
-      CHARRNN_ASSIGN_OR_RETURN(const absl::Span<const float> logits,
-                               reader.Read(next));
-      CHARRNN_ASSIGN_OR_RETURN(last, sampler.Sample(logits, u));
+      CHARRNN_ASSIGN_OR_RETURN(last, sampler.Sample(reader.Read(next), u));
     }
     CHARRNN_RETURN_IF_ERROR(emit(last));
     next = absl::MakeConstSpan(&last, 1);

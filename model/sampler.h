@@ -40,6 +40,10 @@ class Sampler {
                         absl::FunctionRef<absl::Status(int32_t)> emit) const;
 
  private:
+  absl::Status GenerateOrThrow(
+      absl::Span<const int32_t> prompt, int64_t stream,
+      absl::FunctionRef<absl::Status(int32_t)> emit) const;
+
   // The random number, in [0, 1), of a stream's character.
   double Uniform(int64_t stream, int64_t position) const;
 

@@ -59,7 +59,8 @@ struct CheckpointReport {
 struct EndReport {
   int64_t step = 0;
   double wall_s = 0;
-  std::string reason;  // "finished", or the error
+  std::string reason;   // "finished", or the error
+  bool failed = false;  // by an error, which whoever started the run reports
 };
 
 // Told what happens while a model is trained; the trainer knows no file and no

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/log.h"
@@ -42,7 +43,7 @@ namespace {
 bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
 // The error that ends a run at `step`, and what to try.
-absl::Status NotFinite(int64_t step, const char* what) {
+absl::Status NotFinite(int64_t step, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(
       "step ", step, ": ", what,
       " is not finite: lower --learning_rate or --grad_clip; the last "
@@ -94,12 +95,13 @@ absl::Status Trainer::Run() {
     if (!status.ok()) break;
     parts_.observer->OnStep(last_step_);
     last = state_->step >= plan_.total_steps ||
-           last_step_.loss < options_.stop_loss;
+           last_step_.loss < options_.training.stop_loss;
     status = DoWhatIsDue(last);
   }
   parts_.observer->OnEnd(
       {state_->step, absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_),
-       status.ok() ? "finished" : std::string(status.message())});
+       status.ok() ? "finished" : std::string(status.message()),
+       /*failed=*/!status.ok()});
   return status;
 }
 
@@ -112,11 +114,11 @@ absl::Status Trainer::Step(BatchReader& reader) {
   const int64_t targets =
       static_cast<int64_t>(options_.training.batch_size) * batch->seq_len;
   learning_rate_ =
-      LearningRate(options_.training, state_->step, plan_.total_steps);
+      LearningRate(options_.training, state_->step, plan_.schedule_steps);
   const absl::StatusOr<double> norm = optimizer_.Update(
       sums.gradients.front(), targets, learning_rate_, *state_);
   if (absl::IsDataLoss(norm.status()))
-    return NotFinite(state_->step + 1, "the gradient");
+    return NotFinite(state_->step + 1, norm.status().message());
   CHARRNN_RETURN_IF_ERROR(norm.status());
   grad_norm_ = *norm;
   ++state_->step;
@@ -170,9 +172,11 @@ absl::StatusOr<GradientSums> Trainer::ComputeGrains(const Batch& batch) {
 absl::Status Trainer::DoWhatIsDue(bool last) {
   const TrainingConfig& config = options_.training;
   const bool epoch_ends = state_->step % plan_.steps_per_epoch == 0;
+  const bool report_due =
+      Due(state_->step, config.log_every) || (last && config.log_every > 0);
   const double loss =
       state_->loss_sum / static_cast<double>(state_->loss_targets);
-  if (Due(state_->step, config.log_every)) Log(loss);
+  if (report_due) Log(loss);
   if (Due(state_->step, config.sample_every)) {
     CHARRNN_RETURN_IF_ERROR(Sample(loss));
   }

@@ -28,7 +28,7 @@ namespace charrnn {
 // The trainer knows neither files nor terminals nor other processes: these are
 // behind the store, the observer and the reducer that it is given.
 //
-//   Trainer trainer(options, parts, &state);
+//   Trainer trainer(options, plan, parts, &state);
 //   absl::Status status = trainer.Run();
 class Trainer {
  public:
@@ -36,8 +36,6 @@ class Trainer {
     ModelConfig model;
     TrainingConfig training;
     SamplingConfig sampling;
-    // Ends the run once a step's loss is below; nats per character, 0: off.
-    double stop_loss = 0;
     // Batches read ahead; has no influence on any number.
     int prefetch = 2;
   };

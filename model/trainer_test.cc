@@ -1,8 +1,11 @@
 #include "model/trainer.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -13,16 +16,23 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/clock.h"
 #include "base/thread_pool.h"
+#include "data/chunk_index.h"
 #include "data/corpus.h"
+#include "data/epoch_plan.h"
 #include "data/vocab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/char_rnn.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/config.h"
 #include "model/gradient_reducer.h"
+#include "model/learning_rate.h"
+#include "model/loss.h"
+#include "model/optimizer.h"
 #include "model/parameter_layout.h"
 #include "model/torch_threads.h"
 #include "model/train_observer.h"
@@ -107,13 +117,18 @@ class TrainerTest : public testing::Test {
   }
 
   absl::Status Train(int threads = 1) {
+    state_ = *TrainState::Initial(ParameterLayout(options_.model),
+                                  options_.training.seed, "cpu");
+    return Continue(threads);
+  }
+
+  // Trains from where the state is.
+  absl::Status Continue(int threads = 1) {
     const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
     LocalReducer reducer(pool.get());
     const absl::StatusOr<TrainingPlan> plan =
         MakeTrainingPlan(options_.training, corpus_->size());
     if (!plan.ok()) return plan.status();
-    state_ = *TrainState::Initial(ParameterLayout(options_.model),
-                                  options_.training.seed, "cpu");
     return Trainer(options_, *plan,
                    {corpus_.get(), pool.get(), &reducer, &notes_, &store_,
                     Clock::Real()},
@@ -132,11 +147,11 @@ TEST_F(TrainerTest, DoesWhatIsDueInTheDocumentedOrder) {
   options_.training.sample_every = 4;
   options_.training.save_every = 3;
   ASSERT_THAT(Train(), IsOk());
-  EXPECT_THAT(
-      notes_.events,
-      ElementsAre("start of 8", "train 3", "checkpoint 3", "sample 4",
-                  "validation 4", "checkpoint 4", "train 6", "checkpoint 6",
-                  "sample 8", "validation 8", "checkpoint 8", "end 8"));
+  EXPECT_THAT(notes_.events,
+              ElementsAre("start of 8", "train 3", "checkpoint 3", "sample 4",
+                          "validation 4", "checkpoint 4", "train 6",
+                          "checkpoint 6", "train 8", "sample 8", "validation 8",
+                          "checkpoint 8", "end 8"));
   EXPECT_THAT(notes_.steps, SizeIs(8));
   EXPECT_THAT(notes_.texts, SizeIs(2));
   EXPECT_EQ(notes_.reason, "finished");
@@ -159,7 +174,7 @@ TEST_F(TrainerTest, Learns) {
 
 TEST_F(TrainerTest, AReportIsTheMeanOfTheStepsSinceTheLastAcrossEpochs) {
   ASSERT_THAT(Train(), IsOk());
-  ASSERT_THAT(notes_.reports, SizeIs(2));
+  ASSERT_THAT(notes_.reports, SizeIs(3));
   for (int report = 0; report < 2; ++report) {
     double sum = 0;
     for (int i = 0; i < 3; ++i) sum += notes_.steps[3 * report + i].loss;
@@ -167,6 +182,67 @@ TEST_F(TrainerTest, AReportIsTheMeanOfTheStepsSinceTheLastAcrossEpochs) {
   }
   EXPECT_EQ(notes_.reports[1].epoch, 2);
   EXPECT_GT(notes_.reports[1].chars_per_s, 0);
+}
+
+TEST_F(TrainerTest, TheLastStepsAreReportedToo) {
+  ASSERT_THAT(Train(), IsOk());
+  EXPECT_EQ(notes_.reports.back().step, 8);
+}
+
+TEST_F(TrainerTest, TheLearningRateFollowsTheScheduleOfAllEpochs) {
+  options_.training.log_every = 1;
+  options_.training.warmup_steps = 2;
+  options_.training.lr_schedule = LrSchedule::kCosine;
+  options_.training.max_steps = 5;  // of 8
+  ASSERT_THAT(Train(), IsOk());
+  ASSERT_THAT(notes_.reports, SizeIs(5));
+  for (int step = 0; step < 5; ++step) {
+    EXPECT_EQ(notes_.reports[step].learning_rate,
+              LearningRate(options_.training, step, 8));
+    EXPECT_GT(notes_.reports[step].grad_norm, 0);
+  }
+}
+
+TEST_F(TrainerTest, AStepIsOneUpdateByTheGradientOfTheWholeBatch) {
+  options_.model.dropout = 0.3;
+  options_.training.max_steps = 1;
+  ASSERT_THAT(Train(2), IsOk());
+
+  // The same without trainer, reader or grains.
+  const ParameterLayout layout(options_.model);
+  TrainState expected = *TrainState::Initial(layout, 42, "cpu");
+  const CharRnn model(options_.model, expected.parameters);
+  const ChunkIndex chunks = MakeTrainingPlan(options_.training, 347)->training;
+  const EpochPlan order(chunks.num_chunks(), 8, 42, 0);
+  std::vector<int32_t> inputs(80);
+  std::vector<int32_t> targets(80);
+  for (int row = 0; row < 8; ++row) {
+    const int64_t offset = chunks.offset(order.Chunk(row));
+    corpus_->Read(offset, absl::MakeSpan(inputs).subspan(10 * row, 10));
+    corpus_->Read(offset + 1, absl::MakeSpan(targets).subspan(10 * row, 10));
+  }
+  const at::Tensor gradient = at::zeros({layout.flat_size()});
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const double loss,
+      LossAndGradient(model, {8, 10, inputs, targets},
+                      {/*seed=*/42, /*step=*/0, /*rate=*/0.3, /*first_row=*/0},
+                      gradient));
+  ThreadPool pool(1);
+  ASSERT_THAT(Optimizer(1, &pool).Update(gradient, 80, 2e-3, expected), IsOk());
+  EXPECT_NEAR(notes_.steps.front().loss, loss / 80, 1e-5);
+  EXPECT_TRUE(at::allclose(state_.exp_avg, expected.exp_avg, 1e-3, 1e-7));
+}
+
+TEST_F(TrainerTest, ARunGoesOnFromAStateAsIfItHadNeverStopped) {
+  ASSERT_THAT(Train(), IsOk());
+  const TrainState expected = state_;
+  options_.training.max_steps = 5;  // within the second epoch
+  ASSERT_THAT(Train(), IsOk());
+  options_.training.max_steps = 0;
+  ASSERT_THAT(Continue(), IsOk());
+  EXPECT_EQ(state_.step, 8);
+  EXPECT_TRUE(at::equal(state_.parameters, expected.parameters));
+  EXPECT_TRUE(at::equal(state_.exp_avg_sq, expected.exp_avg_sq));
 }
 
 TEST_F(TrainerTest, BestIsTheLowestValidationLoss) {
@@ -196,7 +272,7 @@ TEST_F(TrainerTest, WithNothingHeldOutTheNewestIsTheBest) {
 
 TEST_F(TrainerTest, StopsOnceTheLossIsLowEnough) {
   options_.training.num_epochs = 1000;
-  options_.stop_loss = 3.6;
+  options_.training.stop_loss = 3.6;
   ASSERT_THAT(Train(), IsOk());
   EXPECT_LT(notes_.steps.back().loss, 3.6);
   EXPECT_GE(notes_.steps[notes_.steps.size() - 2].loss, 3.6);
@@ -213,7 +289,15 @@ TEST_F(TrainerTest, AnExplodingRunStopsAtTheStepAndKeepsItsCheckpoints) {
   const int64_t failed_step = static_cast<int64_t>(notes_.steps.size()) + 1;
   EXPECT_THAT(status.message(), HasSubstr(absl::StrCat("step ", failed_step)));
   EXPECT_THAT(notes_.reason, HasSubstr("is not finite"));
-  EXPECT_THAT(store_.steps, SizeIs(failed_step - 1));
+  ASSERT_THAT(store_.steps, SizeIs(failed_step - 1));
+  // Never one that holds what is not finite.
+  for (const std::string& model : store_.models) {
+    const absl::StatusOr<ModelSnapshot> snapshot = DecodeModel(model);
+    ASSERT_THAT(snapshot, IsOk());
+    for (const float weight : snapshot->parameters) {
+      ASSERT_TRUE(std::isfinite(weight));
+    }
+  }
 }
 
 TEST_F(TrainerTest, AFailedSaveIsMadeUpForByTheNextOne) {

@@ -40,7 +40,8 @@ absl::StatusOr<TrainingPlan> MakeTrainingPlan(const TrainingConfig& config,
         plan.training.num_chunks(), " chunks of --seq_len=", config.seq_len,
         ", fewer than --batch_size=", config.batch_size));
   }
-  plan.total_steps = plan.steps_per_epoch * config.num_epochs;
+  plan.schedule_steps = plan.steps_per_epoch * config.num_epochs;
+  plan.total_steps = plan.schedule_steps;
   if (config.max_steps > 0) {
     plan.total_steps = std::min(plan.total_steps, config.max_steps);
   }
@@ -52,8 +53,7 @@ absl::StatusOr<FittedConfig> FitToCorpus(const TrainingConfig& config,
   if (corpus_size < 2 * kSmallestChunk) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the text has ", corpus_size, " characters, fewer than two chunks (",
-        2 * kSmallestChunk,
-        "), one to train on and one to validate with: use a longer text"));
+        2 * kSmallestChunk, "): use a longer text"));
   }
   CHARRNN_ASSIGN_OR_RETURN(const Split split,
                            SplitCorpus(corpus_size, config.val_fraction));

@@ -16,7 +16,10 @@ struct TrainingPlan {
   ChunkIndex training;
   ChunkIndex validation;  // without chunks: nothing is held out
   int64_t steps_per_epoch = 0;
-  int64_t total_steps = 0;
+  int64_t total_steps = 0;  // after which the run ends
+  // Over which the learning rate's schedule spreads: all epochs, however early
+  // max_steps ends the run, so that a run may be continued.
+  int64_t schedule_steps = 0;
 };
 
 // The plan for a text of `corpus_size` characters.
@@ -32,8 +35,7 @@ struct FittedConfig {
 
 // Lowers seq_len and then batch_size as far as a small text demands, so that
 // MakeTrainingPlan finds at least one batch.
-// InvalidArgument if the text is shorter than two chunks of a single
-// character, one to train on and one to validate with.
+// InvalidArgument if the text is shorter than two chunks of a single target.
 absl::StatusOr<FittedConfig> FitToCorpus(const TrainingConfig& config,
                                          int64_t corpus_size);
 

@@ -16,8 +16,8 @@
 #include "absl/strings/string_view.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/strict_json.h"
 #include "model/metrics/display.h"
-#include "model/strict_json.h"
 #include "model/train_observer.h"
 
 namespace charrnn {

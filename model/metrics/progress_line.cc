@@ -175,11 +175,13 @@ void ProgressLine::OnCheckpoint(const CheckpointReport&) {
 
 void ProgressLine::OnEnd(const EndReport& report) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  options_.write(
-      absl::StrCat(line_.empty() ? "" : "\n", report.reason, " at step ",
-                   WithThousands(report.step), " after ",
-                   ShortDuration(absl::Seconds(report.wall_s)), "\n"));
+  if (!line_.empty()) options_.write("\n");
   line_.clear();
+  // An error is the last line of the program, and needs no second one here.
+  if (report.failed) return;
+  options_.write(absl::StrCat(
+      report.reason, " at step ", WithThousands(report.step), " after ",
+      ShortDuration(absl::Seconds(report.wall_s)), "\n"));
 }
 
 }  // namespace charrnn

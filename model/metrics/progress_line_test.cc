@@ -159,6 +159,8 @@ TEST_F(ProgressLineTest, LeavesTheLastLineStandingAtTheEnd) {
   Output();
   line->OnEnd({1280, 100, "finished"});
   EXPECT_EQ(Output(), "\nfinished at step 1,280 after 1m 40s\n");
+  line->OnEnd({1280, 100, "an error", /*failed=*/true});
+  EXPECT_EQ(Output(), "");
   CHARRNN_LOG(INFO) << "saved";
   EXPECT_EQ(Output(), "saved\n");
   line.reset();

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_STRICT_JSON_H_
-#define CHARRNN_MODEL_STRICT_JSON_H_
+#ifndef CHARRNN_BASE_STRICT_JSON_H_
+#define CHARRNN_BASE_STRICT_JSON_H_
 
 #include <nlohmann/json.hpp>
 
@@ -18,4 +18,4 @@ absl::StatusOr<nlohmann::json> ParseStrictJson(absl::string_view text,
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_STRICT_JSON_H_
+#endif  // CHARRNN_BASE_STRICT_JSON_H_
