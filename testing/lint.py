@@ -32,14 +32,19 @@ _CACHE = os.path.join(
     "charrnn-lint")
 
 
+@functools.lru_cache(maxsize=None)
 def our_files():
-    """The paths of all files that belong to the tree, sorted."""
+    """The paths of all files that belong to the tree."""
+    paths = []
     for folder, folders, names in os.walk(TREE):
         folders[:] = sorted(
             name for name in folders
             if not name.startswith("bazel-") and name not in (".git", "runs"))
-        for name in sorted(names):
-            yield os.path.relpath(os.path.join(folder, name), TREE)
+        paths += [
+            os.path.relpath(os.path.join(folder, name), TREE)
+            for name in sorted(names)
+        ]
+    return paths
 
 
 @functools.lru_cache(maxsize=None)

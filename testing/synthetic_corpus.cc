@@ -12,8 +12,7 @@ namespace {
 
 double Entropy(const std::array<double, SyntheticCorpus::kStates>& p) {
   double nats = 0;
-  for (const double probability : p)
-    nats -= probability * std::log(probability);
+  for (const double share : p) nats -= share * std::log(share);
   return nats;
 }
 
