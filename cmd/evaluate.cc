@@ -101,6 +101,9 @@ absl::Status RunEvaluation(const CommandLine&) {
   CHARRNN_ASSIGN_OR_RETURN(const ChunkIndex chunks,
                            ChunksFromFlags(*corpus, model.data));
   CHARRNN_LOG(INFO) << "device   " << compute.description;
+  CHARRNN_LOG(INFO) << "model    " << model.description;
+  CHARRNN_LOG(INFO) << "text     " << corpus->name() << ", part "
+                    << absl::GetFlag(FLAGS_part);
   CHARRNN_ASSIGN_OR_RETURN(
       const Evaluation evaluation,
       Evaluate(*model.network, *corpus, chunks, *compute.pool));

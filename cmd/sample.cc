@@ -49,15 +49,15 @@ absl::Status Sample(const CommandLine&) {
       LoadPretrained(*FileSystem::Real(),
                      UserPath(absl::GetFlag(FLAGS_checkpoint)),
                      compute.device));
-  CHARRNN_ASSIGN_OR_RETURN(
-      const std::vector<int32_t> prompt,
-      EncodePrompt(model.vocab, absl::GetFlag(FLAGS_prompt)));
+  const auto prompt = EncodePrompt(model.vocab, absl::GetFlag(FLAGS_prompt));
+  if (!prompt.ok()) return Annotate(prompt.status(), "--prompt");
   CHARRNN_LOG(INFO) << "device   " << compute.description;
+  CHARRNN_LOG(INFO) << "model    " << model.description;
   const Sampler sampler(model.network.get(), config);
   const TextWriter writer(&sampler, &model.vocab);
   if (absl::GetFlag(FLAGS_interactive)) return writer.Converse(std::cin);
-  if (num_samples == 1) return writer.WriteOne(prompt, /*stream=*/0);
-  return writer.WriteMany(prompt, num_samples, *compute.pool);
+  if (num_samples == 1) return writer.WriteOne(*prompt, /*stream=*/0);
+  return writer.WriteMany(*prompt, num_samples, *compute.pool);
 }
 
 }  // namespace

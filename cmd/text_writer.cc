@@ -20,19 +20,18 @@ namespace charrnn {
 
 absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Vocab& vocab,
                                                   const std::string& prompt) {
-  auto encoded = vocab.Encode(prompt);
-  if (!encoded.ok()) return Annotate(encoded.status(), "--prompt");
-  if (!prompt.empty() && encoded->ids.empty()) {
+  CHARRNN_ASSIGN_OR_RETURN(Vocab::Encoded encoded, vocab.Encode(prompt));
+  if (!prompt.empty() && encoded.ids.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--prompt: the model knows none of its characters (", encoded->unknown,
+        "the model knows none of its characters (", encoded.unknown,
         "): use characters of the text that it was trained on"));
   }
-  if (encoded->num_unknown > 0) {
+  if (encoded.num_unknown > 0) {
     CHARRNN_LOG(WARNING) << "left out of the prompt, unknown to the model: "
-                         << encoded->num_unknown << " characters ("
-                         << encoded->unknown << ")";
+                         << encoded.num_unknown << " characters ("
+                         << encoded.unknown << ")";
   }
-  return encoded->ids;
+  return encoded.ids;
 }
 
 absl::Status TextWriter::WriteOne(const std::vector<int32_t>& prompt,

@@ -88,7 +88,9 @@ absl::Status Train(const CommandLine& command_line) {
   absl::Status status = trainer.Run();
   if (status.ok() && !request.save_path.empty()) {
     status = Export(files, run_dir, request.save_path);
+    if (status.ok()) CHARRNN_LOG(INFO) << "export   " << request.save_path;
   }
+  CHARRNN_LOG(INFO) << "report   " << JoinPath(run_dir, "report.html");
   if (status.ok()) status = output->status();
   // Whatever goes wrong from the first step on is no fault of the input.
   if (status.ok() || absl::IsCancelled(status)) return status;

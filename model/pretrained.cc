@@ -10,10 +10,13 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "model/char_rnn.h"
 #include "model/checkpoint.h"
+#include "model/config.h"
+#include "model/parameter_layout.h"
 #include "model/torch_status.h"
 
 namespace charrnn {
@@ -31,8 +34,13 @@ absl::StatusOr<Pretrained> LoadPretrained(FileSystem& files,
     network =
         std::make_unique<CharRnn>(snapshot.config, flat.to(at::Device(device)));
   }));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
+  std::string description =
+      absl::StrCat(file, ": ", RnnTypeName(snapshot.config.rnn_type), " of ",
+                   network->layout().num_parameters(), " parameters, ",
+                   snapshot.vocab.size(), " characters known");
   return Pretrained{std::move(network), std::move(snapshot.vocab),
-                    snapshot.data};
+                    snapshot.data, std::move(description)};
 }
 
 }  // namespace charrnn

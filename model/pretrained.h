@@ -17,6 +17,7 @@ struct Pretrained {
   std::unique_ptr<CharRnn> network;
   Vocab vocab;
   DataConfig data;
+  std::string description;  // for a person: the file, and what network it is
 };
 
 // Loads the model that a user means by `path` (see FindModelFile) onto

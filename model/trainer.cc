@@ -100,7 +100,7 @@ absl::Status Trainer::Run() {
   }
   parts_.observer->OnEnd(
       {state_->step, absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_),
-       status.ok() ? "finished" : std::string(status.message()),
+       status.ok() ? HowItEnded() : std::string(status.message()),
        /*failed=*/!status.ok()});
   return status;
 }
@@ -262,6 +262,12 @@ absl::Status Trainer::Save(bool best) {
                            parts_.store->Save(state_->step, model, best));
   parts_.observer->OnCheckpoint({state_->step, path, best});
   return absl::OkStatus();
+}
+
+std::string Trainer::HowItEnded() const {
+  if (state_->step >= plan_.total_steps) return "finished";
+  return absl::StrCat("finished with a loss below ",
+                      options_.training.stop_loss);
 }
 
 int64_t Trainer::Epoch() const {

@@ -2,6 +2,7 @@
 #define CHARRNN_MODEL_TRAINER_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -78,7 +79,8 @@ class Trainer {
   absl::StatusOr<bool> Validate();
   absl::Status Save(bool best);
 
-  int64_t Epoch() const;  // of the last step, counted from 1
+  std::string HowItEnded() const;  // a run without an error
+  int64_t Epoch() const;           // of the last step, counted from 1
 
   const Options options_;
   const TrainingPlan plan_;
