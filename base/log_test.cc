@@ -105,10 +105,13 @@ TEST(LogTest, SinkTakesLinesWithoutNewlineUntilItIsRemoved) {
 TEST(CheckTest, ConditionThatHoldsCostsNoMessage) {
   int described = 0;
   const auto describe = [&described] { return ++described; };
+  // Without braces on purpose.
+  // NOLINTBEGIN(google-readability-braces-around-statements)
   if (described == 0)
     CHARRNN_CHECK(true) << describe();
   else
     FAIL() << "the else belongs to the if outside the macro";
+  // NOLINTEND(google-readability-braces-around-statements)
   EXPECT_EQ(described, 0);
 }
 

@@ -34,10 +34,13 @@ TEST(ReturnIfErrorTest, OkGoesOn) {
 TEST(ReturnIfErrorTest, EvaluatesItsExpressionOnceAlsoInABranch) {
   int calls = 0;
   const auto call = [&calls](bool really) {
+    // Without braces on purpose.
+    // NOLINTBEGIN(google-readability-braces-around-statements)
     if (really)
       CHARRNN_RETURN_IF_ERROR((++calls, absl::OkStatus()));
     else
       return absl::AbortedError("not called");
+    // NOLINTEND(google-readability-braces-around-statements)
     return absl::OkStatus();
   };
   EXPECT_EQ(call(true), absl::OkStatus());

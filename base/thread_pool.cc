@@ -12,7 +12,8 @@
 
 namespace charrnn {
 
-ThreadPool::ThreadPool(int num_threads, std::function<void()> on_thread_start) {
+ThreadPool::ThreadPool(int num_threads,
+                       const std::function<void()>& on_thread_start) {
   CHARRNN_CHECK(num_threads >= 1) << "num_threads " << num_threads;
   helpers_.reserve(num_threads - 1);
   try {

@@ -26,7 +26,7 @@ class ThreadPool {
   // started. Each of those runs `on_thread_start` before anything else. Where
   // the system refuses a thread, the pool does with fewer and logs a warning.
   explicit ThreadPool(int num_threads,
-                      std::function<void()> on_thread_start = nullptr);
+                      const std::function<void()>& on_thread_start = nullptr);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

@@ -19,6 +19,7 @@
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/vocab.h"
+#include "model/checkpoint.h"
 #include "model/evaluator.h"
 #include "model/metrics/display.h"
 #include "model/pretrained.h"

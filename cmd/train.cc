@@ -14,6 +14,7 @@
 #include "cmd/training_flags.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
+#include "model/config.h"
 #include "model/gradient_reducer.h"
 #include "model/metrics/display.h"
 #include "model/parameter_layout.h"

@@ -145,7 +145,7 @@ absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
 
 // The place to export to, refused now rather than after hours of training.
 absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
-  const std::string path = UserPath(absl::GetFlag(FLAGS_save_path));
+  std::string path = UserPath(absl::GetFlag(FLAGS_save_path));
   if (path.empty()) return path;
   if (!absl::EndsWith(path, ".safetensors")) {
     return absl::InvalidArgumentError(absl::StrCat(

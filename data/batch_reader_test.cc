@@ -90,7 +90,7 @@ constexpr int kBatchSize = 4;
 constexpr int64_t kNumChunks = 14;
 constexpr int64_t kBatchesPerEpoch = 3;
 // A row's inputs and its targets are read apart.
-constexpr int64_t kReadsPerBatch = 2 * kBatchSize;
+constexpr int64_t kReadsPerBatch = int64_t{2} * kBatchSize;
 
 class BatchReaderTest : public ::testing::Test {
  protected:
@@ -171,7 +171,7 @@ TEST_F(BatchReaderTest, AnEpochReadsNoChunkTwice) {
     for (int64_t i = 0; i < kBatchesPerEpoch; ++i) {
       const Batch& batch = batches[epoch * kBatchesPerEpoch + i];
       for (int row = 0; row < kBatchSize; ++row) {
-        beginnings.insert(batch.inputs[row * kSeqLen]);
+        beginnings.insert(batch.inputs[int64_t{row} * kSeqLen]);
       }
     }
     EXPECT_EQ(beginnings.size(), kBatchesPerEpoch * kBatchSize);
@@ -217,8 +217,9 @@ TEST_F(BatchReaderTest, ARangeOfRowsIsThoseRowsOfTheGlobalBatch) {
         Batch expected = all[step];
         expected.rows = count;
         for (auto* ids : {&expected.inputs, &expected.targets}) {
-          *ids = std::vector<int32_t>(ids->begin() + first * kSeqLen,
-                                      ids->begin() + (first + count) * kSeqLen);
+          *ids = std::vector<int32_t>(
+              ids->begin() + int64_t{first} * kSeqLen,
+              ids->begin() + int64_t{first + count} * kSeqLen);
         }
         ExpectEqual(part[step], expected);
       }
@@ -242,7 +243,7 @@ TEST_F(BatchReaderTest, ReadsPartsThatBeginInsideTheCorpusAndOverlap) {
   const EpochPlan plan(chunks.num_chunks(), kBatchSize, 42, 0);
   for (const Batch& batch : ReadAll(reader)) {
     for (int row = 0; row < kBatchSize; ++row) {
-      EXPECT_EQ(batch.inputs[row * kSeqLen],
+      EXPECT_EQ(batch.inputs[int64_t{row} * kSeqLen],
                 20 + 2 * plan.Chunk(batch.step * kBatchSize + row));
     }
   }

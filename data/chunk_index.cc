@@ -11,8 +11,8 @@
 namespace charrnn {
 
 absl::StatusOr<Split> SplitCorpus(int64_t n, double val_fraction) {
-  // Written so that a NaN is refused as well.
-  if (!(val_fraction >= 0 && val_fraction < 1)) {
+  const bool in_range = val_fraction >= 0 && val_fraction < 1;
+  if (!in_range) {  // nor is a NaN
     return absl::InvalidArgumentError(absl::StrFormat(
         "--val_fraction=%g: must be at least 0 and below 1", val_fraction));
   }

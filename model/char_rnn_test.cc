@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "model/config.h"
@@ -150,7 +151,7 @@ TEST_P(CharRnnTest, GradientIsThatOfFiniteDifferences) {
   // In single precision one element's difference drowns in rounding, a
   // direction's does not: d/de L(w + e d) = <gradient, d>.
   const at::Tensor scratch = at::zeros({n});
-  at::Tensor weights = model.flat();
+  const at::Tensor& weights = model.flat();
   const at::Tensor start = weights.clone();
   for (const ParameterSpec& spec : model.layout().parameters()) {
     at::Tensor direction = at::zeros({n});
@@ -197,8 +198,8 @@ TEST_P(CharRnnTest, DropoutFollowsEveryLayer) {
   at::Tensor activations = at::embedding(model.Weights().front(), ids);
   const std::vector<at::Tensor> weights = model.Weights();
   for (int layer = 0; layer < GetParam().layers; ++layer) {
-    const std::vector<at::Tensor> rnn(weights.begin() + 1 + 4 * layer,
-                                      weights.begin() + 5 + 4 * layer);
+    const std::vector<at::Tensor> rnn(weights.begin() + 1 + int64_t{4} * layer,
+                                      weights.begin() + 5 + int64_t{4} * layer);
     const at::Tensor zero = at::zeros({1, kRows, 13});
     activations = GetParam().type == RnnType::kGru
                       ? std::get<0>(at::gru(activations, zero, rnn, true, 1,
@@ -232,8 +233,7 @@ TEST_P(CharRnnTest, TheSameArgumentsGiveTheSameBits) {
 
 TEST(CharRnnWeightsTest, ViewsShowWhatIsWrittenToTheFlatArray) {
   const CharRnn model = MakeModel({RnnType::kGru, 1});
-  at::Tensor flat = model.flat();
-  flat.fill_(3);
+  model.flat().fill_(3);
   for (const at::Tensor& weight : model.Weights()) {
     EXPECT_TRUE(at::equal(weight, at::full_like(weight, 3)));
   }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -173,7 +174,7 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
   // A folder can be listed, through links as well.
   if (!files.ListDirectory(path).ok()) return path;
   for (const char* part : {"best", "latest", ""}) {
-    const std::string file = JoinPath(JoinPath(path, part), kModelFileName);
+    std::string file = JoinPath(JoinPath(path, part), kModelFileName);
     if (files.Exists(file)) return file;
   }
   return absl::NotFoundError(
@@ -183,7 +184,7 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
 
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
                                         const std::string& path) {
-  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
+  CHARRNN_ASSIGN_OR_RETURN(std::string file, FindModelFile(files, path));
   CHARRNN_ASSIGN_OR_RETURN(const std::string bytes, files.ReadFile(file));
   auto model = DecodeModel(bytes);
   if (!model.ok()) {

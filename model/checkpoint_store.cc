@@ -37,7 +37,7 @@ absl::StatusOr<std::string> LocalCheckpointStore::Save(int64_t step,
                                                        bool best) {
   const std::string name = StepName(step);
   const std::string folder = JoinPath(run_dir_, kFolder);
-  const std::string path = JoinPath(folder, name);
+  std::string path = JoinPath(folder, name);
   CHARRNN_RETURN_IF_ERROR(Write(folder, path, model));
   const std::string target = JoinPath(kFolder, name);
   CHARRNN_RETURN_IF_ERROR(

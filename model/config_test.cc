@@ -7,7 +7,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
@@ -31,7 +30,7 @@ ModelConfig ValidModel() {
 }
 
 template <typename Message>
-auto IsInvalid(Message message) {
+auto IsInvalid(const Message& message) {
   return StatusIs(absl::StatusCode::kInvalidArgument, message);
 }
 

@@ -2,13 +2,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "base/thread_pool.h"
 #include "model/flat_blocks.h"
 #include "model/grains.h"
 #include "model/torch_status.h"

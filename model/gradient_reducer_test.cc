@@ -5,10 +5,8 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/linspace.h>
 
-#include <cstdint>
-
-#include "absl/types/span.h"
 #include "base/thread_pool.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/grains.h"
 #include "testing/status_matchers.h"

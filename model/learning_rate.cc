@@ -1,8 +1,9 @@
 #include "model/learning_rate.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
+
+#include "model/config.h"
 
 namespace charrnn {
 

@@ -1,5 +1,7 @@
 #include "model/learning_rate.h"
 
+#include <cstdint>
+
 #include "gtest/gtest.h"
 #include "model/config.h"
 

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "base/thread_pool.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/train_state.h"
 #include "testing/status_matchers.h"

@@ -1,5 +1,6 @@
 #include "model/parameter_layout.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>

@@ -4,7 +4,6 @@
 #include <ATen/ops/equal.h>
 
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"

@@ -25,8 +25,7 @@ std::string NewName(Clock& clock) {
 absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
                                                const std::string& runs,
                                                const std::string& run_dir) {
-  const std::string path =
-      run_dir.empty() ? JoinPath(runs, NewName(clock)) : run_dir;
+  std::string path = run_dir.empty() ? JoinPath(runs, NewName(clock)) : run_dir;
   if (Basename(path) == "latest") {
     return absl::InvalidArgumentError(
         absl::StrCat("--run_dir=", path,

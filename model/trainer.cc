@@ -3,12 +3,10 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -117,8 +115,9 @@ absl::Status Trainer::Step(BatchReader& reader) {
       LearningRate(options_.training, state_->step, plan_.schedule_steps);
   const absl::StatusOr<double> norm = optimizer_.Update(
       sums.gradients.front(), targets, learning_rate_, *state_);
-  if (absl::IsDataLoss(norm.status()))
+  if (absl::IsDataLoss(norm.status())) {
     return NotFinite(state_->step + 1, norm.status().message());
+  }
   CHARRNN_RETURN_IF_ERROR(norm.status());
   grad_norm_ = *norm;
   ++state_->step;
@@ -187,7 +186,7 @@ absl::Status Trainer::DoWhatIsDue(bool last) {
   if (!epoch_ends && !last && !Due(state_->step, config.save_every)) {
     return absl::OkStatus();
   }
-  const absl::Status saved = Save(best);
+  absl::Status saved = Save(best);
   if (saved.ok()) {
     if (best) state_->best_loss = validation_loss_;
   } else if (last) {

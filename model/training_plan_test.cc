@@ -1,5 +1,8 @@
 #include "model/training_plan.h"
 
+#include <cstdint>
+
+#include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/config.h"

@@ -1,7 +1,6 @@
 #include "testing/workplace.h"
 
 #include <filesystem>
-#include <map>
 #include <set>
 #include <string>
 

@@ -1,5 +1,6 @@
 #include "model/metrics/html_report.h"
 
+#include <cstdint>
 #include <limits>
 #include <string>
 

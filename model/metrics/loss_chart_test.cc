@@ -1,6 +1,7 @@
 #include "model/metrics/loss_chart.h"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>

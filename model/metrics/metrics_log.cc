@@ -1,6 +1,5 @@
 #include "model/metrics/metrics_log.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>

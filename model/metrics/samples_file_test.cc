@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "base/fault_injecting_files.h"
 #include "base/files.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"

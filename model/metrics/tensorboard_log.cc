@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
