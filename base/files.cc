@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +14,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <random>
@@ -136,14 +136,14 @@ class RealFileSystem : public FileSystem {
   }
 
   absl::Status Rename(const std::string& from, const std::string& to) override {
-    if (rename(from.c_str(), to.c_str()) != 0) {
+    if (std::rename(from.c_str(), to.c_str()) != 0) {
       return ErrnoStatus(from, absl::StrCat("cannot rename to ", to));
     }
     return absl::OkStatus();
   }
 
   absl::Status Remove(const std::string& path) override {
-    if (remove(path.c_str()) != 0) return ErrnoStatus(path, "cannot remove");
+    if (std::remove(path.c_str()) != 0) return ErrnoStatus(path, "cannot remove");
     return absl::OkStatus();
   }
 

@@ -10,7 +10,6 @@
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/vocab.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
 #include "model/config.h"
