@@ -239,8 +239,9 @@ absl::StatusOr<bool> Trainer::Validate() {
       const Evaluation evaluation,
       Evaluate(model_, *parts_.corpus, plan_.validation, *parts_.pool));
   validation_loss_ = evaluation.loss();
-  if (!std::isfinite(validation_loss_))
+  if (!std::isfinite(validation_loss_)) {
     return NotFinite(state_->step, "the validation loss");
+  }
   const bool best = validation_loss_ < state_->best_loss;
   parts_.observer->OnValidation(
       {state_->step, Epoch(), validation_loss_, evaluation.chars, best});

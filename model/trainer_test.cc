@@ -216,7 +216,7 @@ TEST_F(TrainerTest, AStepIsOneUpdateByTheGradientOfTheWholeBatch) {
   const EpochPlan order(chunks.num_chunks(), 8, 42, 0);
   std::vector<int32_t> inputs(80);
   std::vector<int32_t> targets(80);
-  for (int row = 0; row < 8; ++row) {
+  for (int64_t row = 0; row < 8; ++row) {
     const int64_t offset = chunks.offset(order.Chunk(row));
     corpus_->Read(offset, absl::MakeSpan(inputs).subspan(10 * row, 10));
     corpus_->Read(offset + 1, absl::MakeSpan(targets).subspan(10 * row, 10));
