@@ -143,8 +143,9 @@ class RealFileSystem : public FileSystem {
   }
 
   absl::Status Remove(const std::string& path) override {
-    if (std::remove(path.c_str()) != 0)
+    if (std::remove(path.c_str()) != 0) {
       return ErrnoStatus(path, "cannot remove");
+    }
     return absl::OkStatus();
   }
 
