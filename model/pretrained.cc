@@ -24,7 +24,8 @@ namespace charrnn {
 absl::StatusOr<Pretrained> LoadPretrained(FileSystem& files,
                                           const std::string& path,
                                           const std::string& device) {
-  CHARRNN_ASSIGN_OR_RETURN(ModelSnapshot snapshot, LoadModel(files, path));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
+  CHARRNN_ASSIGN_OR_RETURN(ModelSnapshot snapshot, LoadModel(files, file));
   std::unique_ptr<CharRnn> network;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
     at::Tensor flat =
@@ -34,7 +35,6 @@ absl::StatusOr<Pretrained> LoadPretrained(FileSystem& files,
     network =
         std::make_unique<CharRnn>(snapshot.config, flat.to(at::Device(device)));
   }));
-  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
   std::string description =
       absl::StrCat(file, ": ", RnnTypeName(snapshot.config.rnn_type), " of ",
                    network->layout().num_parameters(), " parameters, ",
