@@ -327,6 +327,14 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv,
   return result;
 }
 
+std::map<std::string, std::string> FlagValues() {
+  std::map<std::string, std::string> values;
+  for (const auto& [name, flag] : OurFlags()) {
+    values.emplace(name, flag->CurrentValue());
+  }
+  return values;
+}
+
 std::string HelpText(const Program& program) {
   std::string help;
   AppendWrapped(program.summary, "", &help);

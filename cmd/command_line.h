@@ -2,6 +2,7 @@
 #define CHARRNN_CMD_COMMAND_LINE_H_
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -64,6 +65,10 @@ struct CommandLine {
 // have been set.
 absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv,
                                              const Program& program);
+
+// Our own flags, those that files under cmd/ define, by name with the values
+// that they have now.
+std::map<std::string, std::string> FlagValues();
 
 // What --help prints: what the program does, and the flags that files under
 // cmd/ define, with their defaults, in lines of at most 80 characters.

@@ -1,17 +1,13 @@
 #include "cmd/run_output.h"
 
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/flags/commandlineflag.h"
-#include "absl/flags/reflection.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -29,17 +25,6 @@
 
 namespace charrnn {
 namespace {
-
-// Our own flags by name, as the user set them or as they are by default.
-std::map<std::string, std::string> FlagValues() {
-  std::map<std::string, std::string> values;
-  for (const auto& [name, flag] : absl::GetAllFlags()) {
-    if (absl::StrContains(flag->Filename(), "cmd/")) {
-      values[std::string(name)] = flag->CurrentValue();
-    }
-  }
-  return values;
-}
 
 // config.json: what was asked for (flags), and what it came to.
 std::string ConfigJson(const TrainingRequest& request) {
