@@ -106,7 +106,7 @@ void BatchReader::Run() {
 }
 
 void BatchReader::Fill(int64_t step, Batch* batch) {
-  const EpochPlan plan(chunks_.num_chunks(), options_.batch_size, options_.seed,
+  const EpochPlan plan(chunks_.num_chunks(), options_.seed,
                        step / batches_per_epoch_);
   const int64_t first =
       step % batches_per_epoch_ * options_.batch_size + options_.first_row;

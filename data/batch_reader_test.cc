@@ -143,7 +143,7 @@ TEST_F(BatchReaderTest, ReadsTheChunksOfTheEpochPlanStepByStep) {
     EXPECT_EQ(batch.rows, kBatchSize);
     EXPECT_EQ(batch.seq_len, kSeqLen);
     ASSERT_EQ(batch.inputs.size(), kBatchSize * kSeqLen);
-    const EpochPlan plan(kNumChunks, kBatchSize, 42, step / kBatchesPerEpoch);
+    const EpochPlan plan(kNumChunks, 42, step / kBatchesPerEpoch);
     for (int row = 0; row < kBatchSize; ++row) {
       const int64_t chunk =
           plan.Chunk(step % kBatchesPerEpoch * kBatchSize + row);
@@ -240,7 +240,7 @@ TEST_F(BatchReaderTest, ReadsPartsThatBeginInsideTheCorpusAndOverlap) {
   BatchReader::Options options = DefaultOptions();
   options.end_step = chunks.num_chunks() / kBatchSize;
   BatchReader reader(&corpus_, chunks, options);
-  const EpochPlan plan(chunks.num_chunks(), kBatchSize, 42, 0);
+  const EpochPlan plan(chunks.num_chunks(), 42, 0);
   for (const Batch& batch : ReadAll(reader)) {
     for (int row = 0; row < kBatchSize; ++row) {
       EXPECT_EQ(batch.inputs[int64_t{row} * kSeqLen],

@@ -18,7 +18,6 @@
 #include "absl/types/span.h"
 #include "base/files.h"
 #include "data/chunk_index.h"
-#include "data/epoch_plan.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
 
@@ -264,7 +263,6 @@ TEST(TinyShakespeareTest, GivesTheNotebooksNumbers) {
   EXPECT_EQ(split->validation_size, 55'769);
   const auto train = ChunkIndex::Training(0, split->train_size, 128, 0);
   EXPECT_EQ(train.num_chunks(), 8'278);
-  EXPECT_EQ(EpochPlan(train.num_chunks(), 128, 42, 0).num_batches(), 64);
   EXPECT_EQ(
       ChunkIndex::Validation(split->train_size, split->validation_size, 128)
           .num_chunks(),

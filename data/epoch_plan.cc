@@ -17,13 +17,10 @@ uint64_t ShuffleKey(uint64_t seed, int64_t epoch) {
 
 }  // namespace
 
-EpochPlan::EpochPlan(int64_t num_chunks, int batch_size, uint64_t seed,
-                     int64_t epoch)
+EpochPlan::EpochPlan(int64_t num_chunks, uint64_t seed, int64_t epoch)
     : num_chunks_(num_chunks),
-      batch_size_(batch_size),
       order_(static_cast<uint64_t>(num_chunks), ShuffleKey(seed, epoch)) {
-  CHARRNN_CHECK(num_chunks >= 0 && batch_size >= 1 && epoch >= 0)
-      << num_chunks << ", " << batch_size << ", " << epoch;
+  CHARRNN_CHECK(num_chunks >= 0 && epoch >= 0) << num_chunks << ", " << epoch;
 }
 
 int64_t EpochPlan::Chunk(int64_t position) const {

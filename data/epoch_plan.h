@@ -11,25 +11,19 @@ namespace charrnn {
 
 // The shuffled order of one epoch's chunks, as a function of (seed, epoch): it
 // takes no memory, every process computes the same one, and a resumed run
-// enters it at any position. Each chunk comes exactly once. Batch `b` of the
-// epoch is positions [b * batch_size, (b + 1) * batch_size); what is left over
-// for no whole batch is not trained on in this epoch. A copyable value.
+// enters it at any position. Each chunk comes exactly once. A copyable value.
 //
-//   EpochPlan plan(chunks.num_chunks(), /*batch_size=*/128, seed, epoch);
-//   int64_t first = plan.Chunk(b * 128);
+//   EpochPlan plan(chunks.num_chunks(), seed, epoch);
+//   int64_t first = plan.Chunk(0);
 class EpochPlan {
  public:
-  EpochPlan(int64_t num_chunks, int batch_size, uint64_t seed, int64_t epoch);
-
-  // Whole batches in an epoch.
-  int64_t num_batches() const { return num_chunks_ / batch_size_; }
+  EpochPlan(int64_t num_chunks, uint64_t seed, int64_t epoch);
 
   // The chunk at `position`, which is in [0, num_chunks).
   int64_t Chunk(int64_t position) const;
 
  private:
   int64_t num_chunks_;
-  int batch_size_;
   FeistelPermutation order_;
 };
 

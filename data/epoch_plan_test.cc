@@ -10,7 +10,7 @@ namespace charrnn {
 namespace {
 
 std::vector<int64_t> Order(int64_t num_chunks, uint64_t seed, int64_t epoch) {
-  const EpochPlan plan(num_chunks, /*batch_size=*/1, seed, epoch);
+  const EpochPlan plan(num_chunks, seed, epoch);
   std::vector<int64_t> order;
   for (int64_t i = 0; i < num_chunks; ++i) order.push_back(plan.Chunk(i));
   return order;
@@ -21,14 +21,6 @@ int CountEqual(const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
   int count = 0;
   for (size_t i = 0; i < a.size(); ++i) count += a[i] == b[i];
   return count;
-}
-
-TEST(EpochPlanTest, CountsWholeBatchesOnly) {
-  EXPECT_EQ(EpochPlan(8'278, 128, 42, 0).num_batches(), 64);
-  EXPECT_EQ(EpochPlan(256, 128, 42, 0).num_batches(), 2);
-  EXPECT_EQ(EpochPlan(255, 128, 42, 0).num_batches(), 1);
-  EXPECT_EQ(EpochPlan(127, 128, 42, 0).num_batches(), 0);
-  EXPECT_EQ(EpochPlan(0, 128, 42, 0).num_batches(), 0);
 }
 
 TEST(EpochPlanTest, EachChunkComesExactlyOnce) {
@@ -58,8 +50,7 @@ TEST(EpochPlanTest, EpochsAndSeedsHaveUnrelatedOrders) {
 
 TEST(EpochPlanTest, TenBillionChunksTakeNoTimeToEnter) {
   const int64_t num_chunks = 10'000'000'000;
-  const EpochPlan plan(num_chunks, 128, 42, 5);
-  EXPECT_EQ(plan.num_batches(), 78'125'000);
+  const EpochPlan plan(num_chunks, 42, 5);
   for (int64_t position : {int64_t{0}, num_chunks / 2, num_chunks - 1}) {
     EXPECT_GE(plan.Chunk(position), 0);
     EXPECT_LT(plan.Chunk(position), num_chunks);
@@ -67,7 +58,7 @@ TEST(EpochPlanTest, TenBillionChunksTakeNoTimeToEnter) {
 }
 
 TEST(EpochPlanDeathTest, PositionsEndWithTheEpoch) {
-  const EpochPlan plan(10, 4, 42, 0);
+  const EpochPlan plan(10, 42, 0);
   EXPECT_DEATH(plan.Chunk(10), "position 10 of 10");
   EXPECT_DEATH(plan.Chunk(-1), "position -1 of 10");
 }

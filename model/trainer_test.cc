@@ -213,7 +213,7 @@ TEST_F(TrainerTest, AStepIsOneUpdateByTheGradientOfTheWholeBatch) {
   TrainState expected = *TrainState::Initial(layout, 42, "cpu");
   const CharRnn model(options_.model, expected.parameters);
   const ChunkIndex chunks = MakeTrainingPlan(options_.training, 347)->training;
-  const EpochPlan order(chunks.num_chunks(), 8, 42, 0);
+  const EpochPlan order(chunks.num_chunks(), 42, 0);
   std::vector<int32_t> inputs(80);
   std::vector<int32_t> targets(80);
   for (int64_t row = 0; row < 8; ++row) {
