@@ -1,13 +1,9 @@
 #include "model/checkpoint.h"
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +16,6 @@
 #include "absl/types/span.h"
 #include "base/files.h"
 #include "base/status_macros.h"
-#include "base/strict_json.h"
 #include "data/vocab.h"
 #include "model/config.h"
 #include "model/parameter_layout.h"
@@ -33,32 +28,6 @@ namespace {
 constexpr char kFormat[] = "charrnn.model.1";
 
 using Metadata = std::map<std::string, std::string>;
-
-std::string ToJson(const DataConfig& data) {
-  nlohmann::ordered_json json;
-  json["seq_len"] = data.seq_len;
-  json["val_fraction"] = data.val_fraction;
-  return json.dump();
-}
-
-absl::StatusOr<DataConfig> DataConfigFromJson(absl::string_view text) {
-  CHARRNN_ASSIGN_OR_RETURN(const nlohmann::json json,
-                           ParseStrictJson(text, /*max_depth=*/1));
-  if (!json.is_object() || json.size() != 2 ||
-      !json.value("seq_len", nlohmann::json()).is_number_integer() ||
-      !json.value("val_fraction", nlohmann::json()).is_number()) {
-    return absl::InvalidArgumentError(
-        "is not {\"seq_len\": a number, \"val_fraction\": a number}");
-  }
-  TrainingConfig range_check;
-  const auto seq_len = json["seq_len"].get<int64_t>();
-  range_check.seq_len = static_cast<int>(
-      std::clamp<int64_t>(seq_len, 0, std::numeric_limits<int>::max()));
-  range_check.batch_size = 1;
-  range_check.val_fraction = json["val_fraction"].get<double>();
-  CHARRNN_RETURN_IF_ERROR(Validate(range_check));
-  return DataConfig{range_check.seq_len, range_check.val_fraction};
-}
 
 absl::StatusOr<std::string> Find(const Metadata& metadata,
                                  const std::string& key) {
@@ -118,7 +87,7 @@ absl::StatusOr<std::string> EncodeModel(const ModelConfig& config,
                        absl::string_view(begin, spec.size * sizeof(float))});
   }
   return EncodeSafetensors(tensors, {{"format", kFormat},
-                                     {"config", charrnn::ToJson(config)},
+                                     {"config", ToJson(config)},
                                      {"data", ToJson(data)},
                                      {"vocab", vocab.ToJson()}});
 }

@@ -16,13 +16,6 @@ namespace charrnn {
 // The file name of a model within a checkpoint's folder.
 inline constexpr char kModelFileName[] = "model.safetensors";
 
-// How the text was cut when a model was trained, so that `evaluate` measures
-// what training measured.
-struct DataConfig {
-  int seq_len = 128;
-  double val_fraction = 0.05;
-};
-
 // A trained model by itself: enough to sample from and to evaluate.
 struct ModelSnapshot {
   ModelConfig config;

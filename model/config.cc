@@ -47,6 +47,7 @@ struct Range {
 constexpr Range kAny = {0, std::numeric_limits<double>::infinity()};
 constexpr Range kFraction = {0, 1, Range::kWithoutMax};
 constexpr Range kSteps = {0, 1e15};
+constexpr Range kSeqLen = {1, 1e6};
 // Far above any use, and low enough for products of all sizes.
 constexpr double kMaxWidth = 65536;
 constexpr double kMaxVocabSize = 0x110000;  // Unicode's code points
@@ -67,7 +68,7 @@ void VisitFields(Config& config, const Visitor& visit) {
     visit("num_layers", config.num_layers, Range{1, 64});
     visit("dropout", config.dropout, kFraction);
   } else if constexpr (std::is_same_v<Struct, TrainingConfig>) {
-    visit("seq_len", config.seq_len, Range{1, 1e6});
+    visit("seq_len", config.seq_len, kSeqLen);
     visit("batch_size", config.batch_size, Range{1, 1e6});
     visit("num_epochs", config.num_epochs, Range{1, 1e9});
     visit("max_steps", config.max_steps, kSteps);
@@ -85,6 +86,9 @@ void VisitFields(Config& config, const Visitor& visit) {
     visit("sample_every", config.sample_every, kSteps);
     visit("save_every", config.save_every, kSteps);
     visit("keep_checkpoints", config.keep_checkpoints, Range{1, 1e6});
+  } else if constexpr (std::is_same_v<Struct, DataConfig>) {
+    visit("seq_len", config.seq_len, kSeqLen);
+    visit("val_fraction", config.val_fraction, kFraction);
   } else {
     visit("max_generate", config.max_generate, Range{0, 1e15});
     visit("temperature", config.temperature, Range{0, 1e6});
@@ -227,6 +231,10 @@ absl::Status Validate(const TrainingConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status Validate(const DataConfig& config) {
+  return ValidateFields(config);
+}
+
 absl::Status Validate(const SamplingConfig& config) {
   return ValidateFields(config);
 }
@@ -235,6 +243,7 @@ std::string ToJson(const ModelConfig& config) { return FieldsToJson(config); }
 std::string ToJson(const TrainingConfig& config) {
   return FieldsToJson(config);
 }
+std::string ToJson(const DataConfig& config) { return FieldsToJson(config); }
 std::string ToJson(const SamplingConfig& config) {
   return FieldsToJson(config);
 }
@@ -244,6 +253,9 @@ absl::StatusOr<ModelConfig> ModelConfigFromJson(absl::string_view json) {
 }
 absl::StatusOr<TrainingConfig> TrainingConfigFromJson(absl::string_view json) {
   return FieldsFromJson<TrainingConfig>(json);
+}
+absl::StatusOr<DataConfig> DataConfigFromJson(absl::string_view json) {
+  return FieldsFromJson<DataConfig>(json);
 }
 absl::StatusOr<SamplingConfig> SamplingConfigFromJson(absl::string_view json) {
   return FieldsFromJson<SamplingConfig>(json);

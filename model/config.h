@@ -55,6 +55,13 @@ struct TrainingConfig {
   int keep_checkpoints = 3;    // the newest, beside the best
 };
 
+// How a model's text is cut, kept with the model so that `evaluate` measures
+// what training measured.
+struct DataConfig {
+  int seq_len = 128;
+  double val_fraction = 0.05;
+};
+
 // How text is drawn from a model.
 struct SamplingConfig {
   int64_t max_generate = 400;  // characters
@@ -69,12 +76,14 @@ struct SamplingConfig {
 // Upper bounds keep every product of sizes inside int64_t.
 absl::Status Validate(const ModelConfig& config);
 absl::Status Validate(const TrainingConfig& config);
+absl::Status Validate(const DataConfig& config);
 absl::Status Validate(const SamplingConfig& config);
 
 // One JSON object whose keys are the names of the fields, in their order.
 // Doubles survive the way there and back bit for bit.
 std::string ToJson(const ModelConfig& config);
 std::string ToJson(const TrainingConfig& config);
+std::string ToJson(const DataConfig& config);
 std::string ToJson(const SamplingConfig& config);
 
 // Reads what ToJson wrote. The text may come from a stranger's checkpoint:
@@ -82,6 +91,7 @@ std::string ToJson(const SamplingConfig& config);
 // given twice, or if a value has the wrong type or is out of range.
 absl::StatusOr<ModelConfig> ModelConfigFromJson(absl::string_view json);
 absl::StatusOr<TrainingConfig> TrainingConfigFromJson(absl::string_view json);
+absl::StatusOr<DataConfig> DataConfigFromJson(absl::string_view json);
 absl::StatusOr<SamplingConfig> SamplingConfigFromJson(absl::string_view json);
 
 }  // namespace charrnn

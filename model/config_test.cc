@@ -54,6 +54,7 @@ TEST(ConfigTest, ReadsNamesInAnyCase) {
 TEST(ConfigTest, AcceptsTheDefaults) {
   EXPECT_THAT(Validate(ValidModel()), IsOk());
   EXPECT_THAT(Validate(TrainingConfig()), IsOk());
+  EXPECT_THAT(Validate(DataConfig()), IsOk());
   EXPECT_THAT(Validate(SamplingConfig()), IsOk());
 }
 
@@ -139,6 +140,14 @@ TEST(ConfigTest, ComesBackFromJsonBitForBit) {
   EXPECT_EQ(read.lr_schedule, LrSchedule::kCosine);
   EXPECT_EQ(ToJson(read), ToJson(training));
 
+  DataConfig data;
+  data.seq_len = 77;
+  data.val_fraction = 1.0 / 3;
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const DataConfig data_read,
+                               DataConfigFromJson(ToJson(data)));
+  EXPECT_EQ(data_read.seq_len, data.seq_len);
+  EXPECT_EQ(data_read.val_fraction, data.val_fraction);
+
   SamplingConfig sampling;
   sampling.top_p = 1.0 / 3;
   CHARRNN_ASSERT_OK_AND_ASSIGN(const SamplingConfig sampling_read,
@@ -172,6 +181,8 @@ TEST(ConfigTest, RefusesJsonOfTheWrongType) {
               IsInvalid(HasSubstr("must be GRU or LSTM")));
   EXPECT_THAT(TrainingConfigFromJson(R"({"seed":-1})"),
               StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(DataConfigFromJson(R"({"seq_len":0,"val_fraction":0.1})"),
+              IsInvalid(StartsWith("--seq_len=0")));
   for (const char* text : {"", "[]", "7", "{", "null"}) {
     EXPECT_THAT(ModelConfigFromJson(text),
                 StatusIs(absl::StatusCode::kInvalidArgument))

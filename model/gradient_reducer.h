@@ -15,10 +15,11 @@ namespace charrnn {
 // What the grains of one step have computed, or what they add up to.
 struct GradientSums {
   // One flat gradient a grain, each [ParameterLayout::flat_size()]; of the
-  // loss summed over the grain's targets. After the reduction, the first one
-  // is the sum over the whole global batch and the others are used up.
+  // loss summed over the grain's targets. On a GPU a single one, of all local
+  // grains together. After the reduction, the first one is the sum over the
+  // whole global batch and the others are used up.
   std::vector<at::Tensor> gradients;
-  // The loss of each grain, nats summed over its targets; reduced likewise.
+  // The losses, nats summed over targets, of as many; reduced likewise.
   std::vector<double> losses;
 };
 

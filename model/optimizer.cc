@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "model/adam.h"
+#include "model/device_math.h"
 #include "model/flat_blocks.h"
 #include "model/torch_status.h"
 #include "model/train_state.h"
@@ -28,9 +29,8 @@ absl::Span<float> Block(const at::Tensor& array, int64_t begin, int64_t end) {
 absl::StatusOr<double> SquaredNorm(const at::Tensor& array, ThreadPool& pool) {
   double total = 0;
   if (!array.is_cpu()) {
-    CHARRNN_RETURN_IF_ERROR(CatchTorch("measuring the gradient", [&] {
-      total = array.to(at::kDouble).square().sum().item<double>();
-    }));
+    CHARRNN_RETURN_IF_ERROR(CatchTorch("measuring the gradient",
+                                       [&] { total = SumOfSquares(array); }));
     return total;
   }
   std::vector<double> sums(NumFlatBlocks(array.numel()));
@@ -49,20 +49,6 @@ void UpdateOnCpu(const AdamStep& step, float scale, const at::Tensor& gradient,
                Block(state.exp_avg, begin, end),
                Block(state.exp_avg_sq, begin, end));
   });
-}
-
-void UpdateOnDevice(const AdamStep& step, double scale,
-                    const at::Tensor& gradient_sum, TrainState& state) {
-  const at::Tensor gradient = gradient_sum.mul(scale);
-  state.exp_avg.mul_(step.beta1).add_(gradient, 1 - step.beta1);
-  state.exp_avg_sq.mul_(step.beta2)
-      .addcmul_(gradient, gradient, 1 - step.beta2);
-  const double correction1 = 1 - std::pow(step.beta1, step.step);
-  const double correction2 = 1 - std::pow(step.beta2, step.step);
-  const at::Tensor spread =
-      state.exp_avg_sq.sqrt().div_(std::sqrt(correction2)).add_(step.epsilon);
-  state.parameters.addcdiv_(state.exp_avg, spread,
-                            -step.learning_rate / correction1);
 }
 
 }  // namespace
@@ -85,7 +71,8 @@ absl::StatusOr<double> Optimizer::Update(const at::Tensor& gradient_sum,
     UpdateOnCpu(step, static_cast<float>(scale), gradient_sum, state, *pool_);
   } else {
     CHARRNN_RETURN_IF_ERROR(CatchTorch("updating the weights", [&] {
-      UpdateOnDevice(step, scale, gradient_sum, state);
+      AdamUpdate(step, scale, gradient_sum, state.parameters, state.exp_avg,
+                 state.exp_avg_sq);
     }));
   }
   CHARRNN_ASSIGN_OR_RETURN(const double weights,

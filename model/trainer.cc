@@ -60,28 +60,22 @@ Trainer::Trainer(const Options& options, const TrainingPlan& plan,
       optimizer_(options.training.grad_clip, parts.pool),
       // A GPU is slow on small pieces and has its own order of sums anyway.
       num_grains_(
-          model_.device().is_cpu()
-              ? NumGrains(options.training.batch_size, options.training.grains)
-              : 1) {}
+          NumGrains(options.training.batch_size, options.training.grains)) {}
 
 absl::Status Trainer::Run() {
   const TrainingConfig& config = options_.training;
   begin_ = parts_.clock->Elapsed();
   parts_.observer->OnStart(
       {state_->step, plan_.total_steps, plan_.steps_per_epoch});
-  const IndexRange grains = parts_.reducer->LocalGrains(num_grains_);
-  const int64_t first_row =
-      GrainRows(config.batch_size, num_grains_, grains.begin).begin;
-  const int64_t end_row =
-      GrainRows(config.batch_size, num_grains_, grains.end - 1).end;
+  const IndexRange rows = LocalRows();
   BatchReader::Options reading;
   reading.batch_size = config.batch_size;
   reading.seed = config.seed;
   reading.start_step = state_->step;
   reading.end_step = plan_.total_steps;
   reading.prefetch = options_.prefetch;
-  reading.first_row = static_cast<int>(first_row);
-  reading.num_rows = static_cast<int>(end_row - first_row);
+  reading.first_row = static_cast<int>(rows.begin);
+  reading.num_rows = static_cast<int>(rows.size());
   BatchReader reader(parts_.corpus, plan_.training, reading);
 
   absl::Status status;
@@ -105,7 +99,7 @@ absl::Status Trainer::Run() {
 
 absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
-  CHARRNN_ASSIGN_OR_RETURN(GradientSums sums, ComputeGrains(*batch));
+  CHARRNN_ASSIGN_OR_RETURN(GradientSums sums, ComputeGradients(*batch));
   CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(sums));
   const double loss_sum = sums.losses.front();
   if (!std::isfinite(loss_sum)) return NotFinite(state_->step + 1, "the loss");
@@ -129,21 +123,40 @@ absl::Status Trainer::Step(BatchReader& reader) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<GradientSums> Trainer::ComputeGrains(const Batch& batch) {
+IndexRange Trainer::LocalRows() const {
   const int64_t rows = options_.training.batch_size;
   const IndexRange grains = parts_.reducer->LocalGrains(num_grains_);
-  const int64_t first_row = GrainRows(rows, num_grains_, grains.begin).begin;
+  return {GrainRows(rows, num_grains_, grains.begin).begin,
+          GrainRows(rows, num_grains_, grains.end - 1).end};
+}
+
+std::vector<IndexRange> Trainer::LocalPieces() const {
+  // A GPU is slow on small pieces and has its own order of sums anyway.
+  if (!model_.device().is_cpu()) return {LocalRows()};
+  const IndexRange grains = parts_.reducer->LocalGrains(num_grains_);
+  std::vector<IndexRange> pieces;
+  for (int64_t grain = grains.begin; grain < grains.end; ++grain) {
+    pieces.push_back(
+        GrainRows(options_.training.batch_size, num_grains_, grain));
+  }
+  return pieces;
+}
+
+absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {
+  const std::vector<IndexRange> pieces = LocalPieces();
+  const auto num_pieces = static_cast<int64_t>(pieces.size());
+  const int64_t first_row = pieces.front().begin;
   GradientSums sums;
-  sums.losses.resize(grains.size());
+  sums.losses.resize(pieces.size());
   CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating gradients", [&] {
-    for (int64_t i = 0; i < grains.size(); ++i) {
+    for (int64_t i = 0; i < num_pieces; ++i) {
       sums.gradients.push_back(
           at::zeros({model_.layout().flat_size()}, model_.flat().options()));
     }
   }));
-  std::vector<absl::Status> statuses(grains.size());
-  parts_.pool->ParallelFor(grains.size(), [&](int64_t i) {
-    const IndexRange range = GrainRows(rows, num_grains_, grains.begin + i);
+  std::vector<absl::Status> statuses(pieces.size());
+  parts_.pool->ParallelFor(num_pieces, [&](int64_t i) {
+    const IndexRange range = pieces[i];
     const auto slice = [&](const std::vector<int32_t>& ids) {
       return absl::MakeConstSpan(ids).subspan(
           (range.begin - first_row) * batch.seq_len,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,6 +16,7 @@
 #include "model/checkpoint_store.h"
 #include "model/config.h"
 #include "model/gradient_reducer.h"
+#include "model/grains.h"
 #include "model/optimizer.h"
 #include "model/train_observer.h"
 #include "model/train_state.h"
@@ -51,9 +53,9 @@ class Trainer {
     Clock* clock = nullptr;
   };
 
-  // `options` have passed Validate(); the plan is
-  // MakeTrainingPlan()'s. `state` is of
-  // the model's layout, is not owned, and changes as training goes on.
+  // `options` have passed Validate(); the plan is MakeTrainingPlan()'s.
+  // `state` is of the model's layout, is not owned, and changes as training
+  // goes on.
   Trainer(const Options& options, const TrainingPlan& plan, const Parts& parts,
           TrainState* state);
 
@@ -68,7 +70,11 @@ class Trainer {
  private:
   // One step, up to and including the update.
   absl::Status Step(BatchReader& reader);
-  absl::StatusOr<GradientSums> ComputeGrains(const Batch& batch);
+  // The rows of the global batch that this process computes.
+  IndexRange LocalRows() const;
+  // The same rows, in the pieces in which they are computed side by side.
+  std::vector<IndexRange> LocalPieces() const;
+  absl::StatusOr<GradientSums> ComputeGradients(const Batch& batch);
 
   // What is due after the step that has been counted.
   absl::Status DoWhatIsDue(bool last);

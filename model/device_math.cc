@@ -1,0 +1,46 @@
+#include "model/device_math.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <cmath>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "model/adam.h"
+#include "model/grains.h"
+
+namespace charrnn {
+namespace {
+
+// What TreeSum() wants of a term.
+struct Term {
+  at::Tensor tensor;
+  void operator+=(const Term& other) { tensor.add_(other.tensor); }
+};
+
+}  // namespace
+
+void TreeSumTensors(absl::Span<const at::Tensor> terms) {
+  std::vector<Term> sums;
+  for (const at::Tensor& term : terms) sums.push_back({term});
+  TreeSum(absl::MakeSpan(sums));
+}
+
+double SumOfSquares(const at::Tensor& values) {
+  return values.to(at::kDouble).square().sum().item<double>();
+}
+
+void AdamUpdate(const AdamStep& step, double scale,
+                const at::Tensor& gradient_sum, const at::Tensor& parameters,
+                const at::Tensor& exp_avg, const at::Tensor& exp_avg_sq) {
+  const at::Tensor gradient = gradient_sum.mul(scale);
+  exp_avg.mul_(step.beta1).add_(gradient, 1 - step.beta1);
+  exp_avg_sq.mul_(step.beta2).addcmul_(gradient, gradient, 1 - step.beta2);
+  const double correction1 = 1 - std::pow(step.beta1, step.step);
+  const double correction2 = 1 - std::pow(step.beta2, step.step);
+  const at::Tensor spread =
+      exp_avg_sq.sqrt().div_(std::sqrt(correction2)).add_(step.epsilon);
+  parameters.addcdiv_(exp_avg, spread, -step.learning_rate / correction1);
+}
+
+}  // namespace charrnn

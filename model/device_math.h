@@ -1,0 +1,29 @@
+#ifndef CHARRNN_MODEL_DEVICE_MATH_H_
+#define CHARRNN_MODEL_DEVICE_MATH_H_
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/types/span.h"
+#include "model/adam.h"
+
+// What adam.h and grains.h compute over arrays, as LibTorch's operators over
+// tensors: for a GPU, whose memory only these reach. Any device will do. The
+// results are those of the arrays within float tolerance; and all of it throws
+// what LibTorch throws: call it inside CatchTorch.
+
+namespace charrnn {
+
+// Sums `terms` into terms[0] by the tree of TreeSum().
+void TreeSumTensors(absl::Span<const at::Tensor> terms);
+
+// The sum of squares of `values`. Waits for the device.
+double SumOfSquares(const at::Tensor& values);
+
+// AdamUpdate() of whole tensors of equal shape.
+void AdamUpdate(const AdamStep& step, double scale,
+                const at::Tensor& gradient_sum, const at::Tensor& parameters,
+                const at::Tensor& exp_avg, const at::Tensor& exp_avg_sq);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_DEVICE_MATH_H_

@@ -1,0 +1,70 @@
+#include "model/device_math.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/zeros.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "gtest/gtest.h"
+#include "model/adam.h"
+
+namespace charrnn {
+namespace {
+
+constexpr int64_t kSize = 1000;
+
+absl::Span<float> Array(const at::Tensor& tensor) {
+  return absl::MakeSpan(tensor.mutable_data_ptr<float>(),
+                        static_cast<size_t>(tensor.numel()));
+}
+
+TEST(DeviceMathTest, TensorsAreSummedByTheTree) {
+  std::vector<at::Tensor> terms;
+  for (int i = 0; i < 5; ++i) {
+    // Of very different sizes, so that every order has bits of its own.
+    const double scale = i % 2 == 0 ? 1e6 : 1e-2;
+    terms.push_back(at::linspace(-1 - i, 2, kSize).mul(scale));
+  }
+  const at::Tensor expected =
+      ((terms[0] + terms[1]) + (terms[2] + terms[3])) + terms[4];
+  TreeSumTensors(terms);
+  EXPECT_TRUE(at::equal(terms[0], expected));
+}
+
+TEST(DeviceMathTest, SquaresAreSummedAsOverAnArray) {
+  at::Tensor values = at::linspace(-3, 5, kSize);
+  EXPECT_NEAR(SumOfSquares(values), SumOfSquares(Array(values)), 1e-9);
+  values[7] = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(SumOfSquares(values), std::numeric_limits<double>::infinity());
+}
+
+TEST(DeviceMathTest, AdamMovesTensorsAsItMovesArrays) {
+  const at::Tensor parameters = at::linspace(-1, 1, kSize);
+  const at::Tensor exp_avg = at::zeros({kSize});
+  const at::Tensor exp_avg_sq = at::zeros({kSize});
+  const at::Tensor expected = parameters.clone();
+  const at::Tensor expected_avg = at::zeros({kSize});
+  const at::Tensor expected_avg_sq = at::zeros({kSize});
+  AdamStep step;
+  step.learning_rate = 0.1;
+  for (step.step = 1; step.step <= 3; ++step.step) {
+    const at::Tensor gradient = at::linspace(-3, 5, kSize).sin() * step.step;
+    AdamUpdate(step, 0.25, gradient, parameters, exp_avg, exp_avg_sq);
+    AdamUpdate(step, 0.25F, Array(gradient), Array(expected),
+               Array(expected_avg), Array(expected_avg_sq));
+  }
+  EXPECT_TRUE(at::allclose(parameters, expected, 1e-5, 1e-6));
+  EXPECT_TRUE(at::allclose(exp_avg, expected_avg, 1e-5, 1e-7));
+  EXPECT_TRUE(at::allclose(exp_avg_sq, expected_avg_sq, 1e-5, 1e-9));
+}
+
+}  // namespace
+}  // namespace charrnn
