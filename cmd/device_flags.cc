@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/device.h"
+#include "model/metrics/display.h"
 #include "model/torch_threads.h"
 
 ABSL_FLAG(std::string, device, "auto",
@@ -37,9 +38,8 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   Compute compute = {choice.device, MakeTorchThreadPool(threads),
                      choice.device};
   if (choice.device == "cpu") {
-    const int count = compute.pool->num_threads();
-    absl::StrAppend(&compute.description, ", ", count,
-                    count == 1 ? " thread" : " threads");
+    absl::StrAppend(&compute.description, ", ",
+                    Counted(compute.pool->num_threads(), "thread"));
   }
   if (!choice.reason.empty()) {
     absl::StrAppend(&compute.description, " (auto: ", choice.reason, ")");

@@ -19,7 +19,7 @@
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/vocab.h"
-#include "model/checkpoint.h"
+#include "model/config.h"
 #include "model/evaluator.h"
 #include "model/metrics/display.h"
 #include "model/pretrained.h"
@@ -73,9 +73,9 @@ std::string Report(const Evaluation& evaluation) {
   if (!absl::GetFlag(FLAGS_json)) {
     return absl::StrFormat(
         "loss %.4f nats per character, %.4f bits per character, perplexity "
-        "%.4f, %s characters\n",
+        "%.4f, %s\n",
         loss, BitsPerChar(loss), std::exp(loss),
-        WithThousands(evaluation.chars));
+        Counted(evaluation.chars, "character"));
   }
   nlohmann::ordered_json json;
   json["loss"] = loss;

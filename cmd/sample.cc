@@ -32,7 +32,7 @@ namespace {
 
 constexpr int64_t kMaxSamples = 1'000'000;
 
-absl::Status Sample(const CommandLine&) {
+absl::Status Sample(const CommandLine& command_line) {
   CHARRNN_ASSIGN_OR_RETURN(const SamplingConfig config,
                            SamplingConfigFromFlags());
   const int64_t num_samples = absl::GetFlag(FLAGS_num_samples);
@@ -40,6 +40,14 @@ absl::Status Sample(const CommandLine&) {
     return absl::InvalidArgumentError(
         absl::StrCat("--num_samples=", num_samples,
                      ": must be at least 1 and at most ", kMaxSamples));
+  }
+  for (const char* flag : {"prompt", "num_samples"}) {
+    if (absl::GetFlag(FLAGS_interactive) && command_line.typed.count(flag)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", flag,
+                       ": does not go with --interactive, which reads its "
+                       "prompts from standard input: leave one out"));
+    }
   }
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(

@@ -31,13 +31,13 @@ void Describe(const TrainingRequest& request, const TrainingPlan& plan,
   for (const std::string& note : request.notes) CHARRNN_LOG(INFO) << note;
   CHARRNN_LOG(INFO) << "device   " << compute.description;
   CHARRNN_LOG(INFO) << "text     " << request.corpus->name() << ": "
-                    << WithThousands(request.corpus->size()) << " characters, "
+                    << Counted(request.corpus->size(), "character") << ", "
                     << request.model.vocab_size << " different";
   CHARRNN_LOG(INFO) << "chunks   " << WithThousands(plan.training.num_chunks())
                     << " to train on, "
                     << WithThousands(plan.validation.num_chunks())
                     << " to validate with; "
-                    << WithThousands(plan.steps_per_epoch) << " steps an epoch";
+                    << Counted(plan.steps_per_epoch, "step") << " an epoch";
   CHARRNN_LOG(INFO) << "model    " << RnnTypeName(request.model.rnn_type)
                     << ", "
                     << WithThousands(

@@ -113,18 +113,23 @@ absl::StatusOr<std::unique_ptr<Corpus>> EncodeSmallest(const std::string& name,
 absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromText(const std::string& name,
                                                        const std::string& text,
                                                        Encoding encoding) {
-  CHARRNN_ASSIGN_OR_RETURN(const Vocab vocab, Vocab::FromText(text, encoding));
+  const absl::StatusOr<Vocab> vocab = Vocab::FromText(text, encoding);
+  if (!vocab.ok()) {  // It is not UTF-8, for it is not empty.
+    return absl::InvalidArgumentError(
+        absl::StrCat(vocab.status().message(),
+                     ", or read it byte by byte with --encoding=bytes"));
+  }
   // The vocabulary of bytes is always full, so the text itself is looked at.
   const bool constant =
       encoding == Encoding::kUtf8
-          ? vocab.size() == 1
+          ? vocab->size() == 1
           : text.find_first_not_of(text.front()) == std::string::npos;
   if (constant) {
     return absl::InvalidArgumentError(
         "holds one distinct symbol only, so there is nothing to learn; use a "
         "text with at least two");
   }
-  return EncodeSmallest(name, text, vocab);
+  return EncodeSmallest(name, text, *vocab);
 }
 
 // Reads `path` and applies `encode`; the path is named in every error.

@@ -13,38 +13,34 @@
 
 namespace charrnn {
 
-namespace utf8_internal {
-
-size_t DecodeOne(absl::string_view text, char32_t* code_point) {
+Utf8Character FirstUtf8Character(absl::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t lead = byte(0);
-  if (lead < 0x80) {
-    *code_point = lead;
-    return 1;
-  }
+  if (lead < 0x80) return {lead, 1};
   // Table 3-7: the lead byte gives the length and, for four of them, a
   // narrower range for the second byte. C0, C1 and F5 to FF lead nothing.
-  if (lead < 0xC2 || lead > 0xF4) return 0;
+  if (lead < 0xC2 || lead > 0xF4) return {};
   const size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  if (text.size() < length) return 0;
+  if (text.size() < length) return {};
   const uint8_t second_min = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const uint8_t second_max = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  if (byte(1) < second_min || byte(1) > second_max) return 0;
+  if (byte(1) < second_min || byte(1) > second_max) return {};
 
   char32_t value = lead & (0x7F >> length);
   value = value << 6 | (byte(1) & 0x3F);
   for (size_t i = 2; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
+    if ((byte(i) & 0xC0) != 0x80) return {};
     value = value << 6 | (byte(i) & 0x3F);
   }
-  *code_point = value;
-  return length;
+  return {value, length};
 }
+
+namespace utf8_internal {
 
 absl::Status IllFormed(absl::string_view text, size_t offset) {
   return absl::InvalidArgumentError(absl::StrFormat(
       "not UTF-8: ill-formed sequence at byte offset %d (0x%02X); convert the "
-      "text, or read it byte by byte with --encoding=bytes",
+      "text",
       offset, static_cast<uint8_t>(text[offset])));
 }
 

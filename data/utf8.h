@@ -16,11 +16,17 @@
 
 namespace charrnn {
 
-namespace utf8_internal {
+// A character of a text, and how many bytes it takes there.
+struct Utf8Character {
+  char32_t code_point = 0;
+  size_t length = 0;
+};
 
-// Decodes the character that `text` (not empty) begins with into `code_point`.
-// Returns its length in bytes, or 0 if no well-formed character stands there.
-size_t DecodeOne(absl::string_view text, char32_t* code_point);
+// The character that `text` (not empty) begins with; its length is 0 if no
+// well-formed one stands there.
+Utf8Character FirstUtf8Character(absl::string_view text);
+
+namespace utf8_internal {
 
 // The error for the ill-formed sequence that begins at `offset`.
 absl::Status IllFormed(absl::string_view text, size_t offset);
@@ -54,12 +60,10 @@ absl::Status DecodeUtf8(absl::string_view text, Visitor visit) {
       offset += sizeof(word);
       continue;
     }
-    char32_t code_point;
-    const size_t length =
-        utf8_internal::DecodeOne(text.substr(offset), &code_point);
-    if (length == 0) return utf8_internal::IllFormed(text, offset);
-    visit(code_point);
-    offset += length;
+    const Utf8Character next = FirstUtf8Character(text.substr(offset));
+    if (next.length == 0) return utf8_internal::IllFormed(text, offset);
+    visit(next.code_point);
+    offset += next.length;
   }
   return absl::OkStatus();
 }

@@ -145,6 +145,12 @@ TEST_F(BadInputTest, AFlagThatIsNoneIsRefused) {
       {"train", {"--run_dir"}, {"--run_dir: needs a value"}},
       {"train", {"other.txt"}, {"unexpected argument 'other.txt'", "--help"}},
       {"sample", {"Romeo"}, {"unexpected argument 'Romeo'", "--help"}},
+      {"sample",
+       {"--interactive", "--prompt=a"},
+       {"--prompt: ", "--interactive", "leave one out"}},
+      {"sample",
+       {"--num_samples=2", "--interactive"},
+       {"--num_samples: ", "--interactive", "leave one out"}},
       {"train",
        {"--flagfile=absent"},
        {"--flagfile: absent: ", "No such file"}},
@@ -269,9 +275,15 @@ TEST_F(BadInputTest, ATextThatIsNoneIsRefused) {
     add("text.txt/a", {"Not a directory"}, {});
     add("folder", {"Is a directory"}, {{"folder/a.txt", text()}});
     add("empty.txt", {"is empty", "use a text"}, {{"empty.txt", ""}});
-    add("latin1.txt", {"byte offset 3 (0xE9)", "--encoding=bytes"},
+    // Only train can be told how to read a text.
+    const std::string way_out =
+        absl::StrCat("convert the text", program == std::string("train")
+                                             ? ", or read it byte by byte with "
+                                               "--encoding=bytes\n"
+                                             : "\n");
+    add("latin1.txt", {"byte offset 3 (0xE9)", way_out},
         {{"latin1.txt", "the\xE9 cat"}});
-    add("cut.txt", {"byte offset 4 (0xE2)", "--encoding=bytes"},
+    add("cut.txt", {"byte offset 4 (0xE2)", way_out},
         {{"cut.txt", "text\xE2\x82"}});
   }
   ExpectRefused(mistakes);

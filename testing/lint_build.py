@@ -15,14 +15,7 @@ _USES_LIBTORCH = ("model", "dist")
 
 # Libraries without a test of their own, and why.
 _WITHOUT_TEST = {
-    "//cmd:device_flags": "flags, walked through by //testing:bad_input_test",
-    "//cmd:run_output": "see //testing:training_end_to_end_test",
-    "//cmd:sampling_flags": "flags, walked through by //testing:bad_input_test",
-    "//cmd:text_writer": "see //testing:sampling_end_to_end_test",
-    "//cmd:training_flags": "flags, walked through by //testing:bad_input_test",
-    "//model:loss": "tested with its network, //model:char_rnn_test",
     "//model:train_observer": "an interface, without behaviour",
-    "//model:train_state": "tested with its trainer, //model:trainer_test",
 }
 
 _PRIVATE = 'default_visibility = ["//visibility:private"]'

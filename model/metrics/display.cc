@@ -8,40 +8,17 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "data/utf8.h"
 
 namespace charrnn {
 namespace {
 
 constexpr absl::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-unsigned char ByteAt(absl::string_view text, size_t i) {
-  return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-}
-
-// The length of the well-formed sequence that `text` begins with, 0 if it is
-// none (The Unicode Standard, table 3-7).
-size_t SequenceLength(absl::string_view text) {
-  const unsigned char lead = ByteAt(text, 0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2 || lead > 0xF4) return 0;
-  const size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  // The second byte rules out overlong forms, surrogates and what lies beyond
-  // U+10FFFF.
-  const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-  const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-  if (ByteAt(text, 1) < low || ByteAt(text, 1) > high) return 0;
-  for (size_t i = 2; i < length; ++i) {
-    if ((ByteAt(text, i) & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
-
-// The C0 and C1 controls; `sequence` is well-formed.
-bool IsControl(absl::string_view sequence) {
-  const unsigned char lead = ByteAt(sequence, 0);
-  if (lead == '\n' || lead == '\t') return false;
-  return lead < 0x20 || lead == 0x7F ||
-         (lead == 0xC2 && ByteAt(sequence, 1) < 0xA0);
+// The C0 and C1 controls, less those that lay out text.
+bool IsControl(char32_t c) {
+  if (c == '\n' || c == '\t') return false;
+  return c < 0x20 || (c >= 0x7F && c < 0xA0);
 }
 
 }  // namespace
@@ -54,6 +31,10 @@ std::string WithThousands(int64_t number) {
     text.insert(i, ",");
   }
   return text;
+}
+
+std::string Counted(int64_t number, absl::string_view noun) {
+  return absl::StrCat(WithThousands(number), " ", noun, number == 1 ? "" : "s");
 }
 
 std::string ShortDuration(absl::Duration duration) {
@@ -76,13 +57,13 @@ std::string DisplayText(absl::string_view text) {
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
-    if (length == 0 || IsControl(text.substr(0, length))) {
+    const Utf8Character next = FirstUtf8Character(text);
+    if (next.length == 0 || IsControl(next.code_point)) {
       absl::StrAppend(&result, kReplacement);
     } else {
-      absl::StrAppend(&result, text.substr(0, length));
+      absl::StrAppend(&result, text.substr(0, next.length));
     }
-    text.remove_prefix(length == 0 ? 1 : length);
+    text.remove_prefix(next.length == 0 ? 1 : next.length);
   }
   return result;
 }

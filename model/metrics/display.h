@@ -15,6 +15,9 @@ constexpr double BitsPerChar(double nats) { return nats / 0.6931471805599453; }
 // 1059624 as "1,059,624".
 std::string WithThousands(int64_t number);
 
+// "1 step", "2,048 steps": the noun takes an s.
+std::string Counted(int64_t number, absl::string_view noun);
+
 // "0.4s", "12s", "3m 05s", "2h 07m", "4d 03h": two units are enough for a
 // person. "?" if infinite or negative.
 std::string ShortDuration(absl::Duration duration);

@@ -27,6 +27,12 @@ TEST(DisplayTest, GroupsDigitsByThree) {
             "-9,223,372,036,854,775,808");
 }
 
+TEST(DisplayTest, CountsOneAndMany) {
+  EXPECT_EQ(Counted(1, "step"), "1 step");
+  EXPECT_EQ(Counted(0, "step"), "0 steps");
+  EXPECT_EQ(Counted(2048, "thread"), "2,048 threads");
+}
+
 TEST(DisplayTest, ShowsTwoUnitsOfADuration) {
   EXPECT_EQ(ShortDuration(absl::ZeroDuration()), "0.0s");
   EXPECT_EQ(ShortDuration(absl::Milliseconds(420)), "0.4s");

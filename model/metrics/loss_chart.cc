@@ -68,7 +68,7 @@ class Scale {
     if (low > high) low = 0, high = 1;  // nothing to show yet
     // Some air, more of it where all losses are the same.
     const double margin = std::max((high - low) * 0.06, 1e-3);
-    low_ = low - margin;
+    low_ = std::max(low - margin, 0.0);
     high_ = high + margin;
   }
 
@@ -184,9 +184,10 @@ void AppendBest(const std::vector<Point>& validation, const Scale& scale,
       x, y - 16, x > kRight - 60 ? "end" : "middle", best.loss);
 }
 
-void AppendLegend(std::string* svg) {
-  double x = kRight - 190;
-  for (const absl::string_view name : {"training", "validation"}) {
+void AppendLegend(const std::vector<absl::string_view>& names,
+                  std::string* svg) {
+  double x = kRight + 18 - 104 * static_cast<double>(names.size());
+  for (const absl::string_view name : names) {
     absl::StrAppendFormat(svg,
                           "<rect x='%.1f' y='%.1f' width='18' height='4' "
                           "rx='2' fill='var(--%s)'/>\n",
@@ -209,7 +210,7 @@ std::vector<double> RoundTicks(double low, double high, int count) {
   std::vector<double> ticks;
   // Products instead of sums, so that no error builds up.
   for (double i = std::ceil(low / spacing); i * spacing <= high; ++i) {
-    ticks.push_back(i * spacing);
+    ticks.push_back(i * spacing + 0.0);  // turns -0 into 0
   }
   return ticks;
 }
@@ -228,7 +229,10 @@ std::string LossChartSvg(const LossChart& chart) {
   AppendCurve(Thin(validation), scale, "validation",
               validation.size() <= 40 ? 3.5 : 0, &svg);
   AppendBest(validation, scale, &svg);
-  AppendLegend(&svg);
+  std::vector<absl::string_view> names;
+  if (!training.empty()) names.emplace_back("training");
+  if (!validation.empty()) names.emplace_back("validation");
+  AppendLegend(names, &svg);
   absl::StrAppend(&svg, "</svg>\n");
   return svg;
 }

@@ -13,6 +13,7 @@
 namespace charrnn {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -73,6 +74,21 @@ TEST(LossChartTest, LabelsAxesAndLegend) {
                             ">250<", ">2.0<", ">2.4<"}) {
     EXPECT_THAT(svg, HasSubstr(label));
   }
+}
+
+TEST(LossChartTest, TheLegendNamesOnlyWhatIsShown) {
+  LossChart chart = SomeChart();
+  chart.validation.clear();
+  const std::string svg = LossChartSvg(chart);
+  EXPECT_THAT(svg, HasSubstr(">training<"));
+  EXPECT_THAT(svg, Not(HasSubstr(">validation<")));
+}
+
+TEST(LossChartTest, TheLossAxisBeginsAtZeroAtTheLowest) {
+  LossChart chart = SomeChart();
+  chart.training = {{1, 0.001}, {100, 4.0}};
+  EXPECT_THAT(LossChartSvg(chart),
+              AllOf(HasSubstr(">0.0<"), Not(HasSubstr(">-"))));
 }
 
 TEST(LossChartTest, MarksTheLowestValidationLoss) {

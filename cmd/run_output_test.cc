@@ -1,0 +1,102 @@
+#include "cmd/run_output.h"
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/flags/reflection.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/fault_injecting_files.h"
+#include "base/files.h"
+#include "cmd/training_flags.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/train_observer.h"
+#include "testing/status_matchers.h"
+#include "testing/temp_directory.h"
+
+namespace charrnn {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class RunOutputTest : public testing::Test {
+ protected:
+  RunOutputTest()
+      : files_(FileSystem::Real()),
+        request_(*TrainingRequestFromFlags(*FileSystem::Real(), {})) {}
+
+  absl::StatusOr<std::unique_ptr<RunOutput>> Open() {
+    return RunOutput::Open(&files_, &clock_, folder_.path(), request_);
+  }
+
+  // Tells one of each event.
+  static void TellAll(RunOutput& output) {
+    output.OnStart({0, 10, 10});
+    output.OnStep({1, 1, 2.5, 345});
+    TrainReport report;
+    report.step = 1;
+    report.loss = 2.5;
+    output.OnTrain(report);
+    output.OnValidation({1, 1, 2.25, 17, true});
+    output.OnSample({1, 2.5, "But soft"});
+    output.OnCheckpoint({1, "checkpoints/step-00000001", true});
+    output.OnEnd({1, 0.5, "finished", false});
+  }
+
+  std::string Read(const std::string& name) {
+    return files_.ReadFile(folder_.File(name)).value_or("");
+  }
+
+  const absl::FlagSaver saver_;
+  const TempDirectory folder_;
+  FaultInjectingFileSystem files_;
+  FakeClock clock_;
+  const TrainingRequest request_;
+};
+
+TEST_F(RunOutputTest, EveryRecordOfTheRunIsWritten) {
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<RunOutput> output, Open());
+  TellAll(*output);
+  EXPECT_THAT(output->status(), IsOk());
+  EXPECT_THAT(Read("metrics.jsonl"), AllOf(HasSubstr(R"("event":"train")"),
+                                           HasSubstr(R"("event":"validation")"),
+                                           HasSubstr(R"("event":"checkpoint")"),
+                                           HasSubstr(R"("event":"end")")));
+  EXPECT_THAT(Read("samples.txt"), HasSubstr("But soft"));
+  EXPECT_THAT(Read("report.html"),
+              AllOf(HasSubstr("But soft"), HasSubstr("hidden_dim")));
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> names,
+                               files_.ListDirectory(folder_.path()));
+  EXPECT_THAT(names, Contains(StartsWith("events.out.tfevents.")));
+}
+
+TEST_F(RunOutputTest, TheConfigurationSaysWhatWasAskedAndWhatItCameTo) {
+  ASSERT_THAT(Open(), IsOk());
+  const nlohmann::json config =
+      nlohmann::json::parse(Read("config.json"), nullptr, false);
+  ASSERT_TRUE(config.is_object());
+  EXPECT_EQ(config["corpus"]["chars"], 347);
+  EXPECT_EQ(config["flags"]["seq_len"], "128");
+  EXPECT_EQ(config["training"]["seq_len"], 345);
+  EXPECT_EQ(config["model"]["vocab_size"], 45);
+}
+
+TEST_F(RunOutputTest, AFullDiskIsReportedAndTheOtherRecordsGoOn) {
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<RunOutput> output, Open());
+  Fault fault;  // the very next write
+  fault.status = absl::ResourceExhaustedError("no space");
+  files_.Inject(fault);
+  TellAll(*output);
+  EXPECT_THAT(output->status(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(Read("samples.txt"), HasSubstr("But soft"));
+}
+
+}  // namespace
+}  // namespace charrnn
