@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -95,6 +96,31 @@ class RealWritableFile : public WritableFile {
   Descriptor descriptor_;
 };
 
+// Bytes of memory that the machine has.
+int64_t MemorySize() {
+  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+}
+
+// What is left to be read of `fd`, about `size_hint` bytes.
+absl::StatusOr<std::string> ReadToEnd(const std::string& path, int fd,
+                                      int64_t size_hint) {
+  std::string content;
+  size_t size = 0;
+  // One byte more than the file seems to have finds its end without growing;
+  // /proc says 0 of files that are not empty.
+  content.resize(std::max<size_t>(size_hint + 1, 4096));
+  while (true) {
+    const ssize_t got =
+        TEMP_FAILURE_RETRY(read(fd, &content[size], content.size() - size));
+    if (got < 0) return ErrnoStatus(path, "cannot read");
+    if (got == 0) break;
+    size += got;
+    if (size == content.size()) content.resize(2 * size);
+  }
+  content.resize(size);
+  return content;
+}
+
 class RealFileSystem : public FileSystem {
  public:
   absl::StatusOr<std::string> ReadFile(const std::string& path) override {
@@ -109,28 +135,21 @@ class RealFileSystem : public FileSystem {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": is a device, not a file"));
     }
-    std::string content;
-    size_t size = 0;
-    // One byte more than the file seems to have finds its end without growing;
-    // /proc says 0 of files that are not empty.
-    content.resize(std::max<size_t>(info.st_size + 1, 4096));
-    while (true) {
-      const ssize_t got = TEMP_FAILURE_RETRY(
-          read(file.get(), &content[size], content.size() - size));
-      if (got < 0) return ErrnoStatus(path, "cannot read");
-      if (got == 0) break;
-      size += got;
-      if (size == content.size()) content.resize(2 * size);
+    if (info.st_size > MemorySize()) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(path, ": cannot read: its ", info.st_size,
+                       " bytes do not fit into memory"));
     }
-    content.resize(size);
-    return content;
+    return ReadToEnd(path, file.get(), info.st_size);
   }
 
   absl::StatusOr<std::unique_ptr<WritableFile>> OpenForWrite(
       const std::string& path, WriteMode mode) override {
-    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC |
-                      (mode == WriteMode::kAppend ? O_APPEND : O_TRUNC);
-    const int fd = TEMP_FAILURE_RETRY(open(path.c_str(), flags, kFileMode));
+    const int how = mode == WriteMode::kAppend   ? O_APPEND
+                    : mode == WriteMode::kCreate ? O_EXCL
+                                                 : O_TRUNC;
+    const int fd = TEMP_FAILURE_RETRY(
+        open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | how, kFileMode));
     if (fd < 0) return ErrnoStatus(path, "cannot open for writing");
     return std::make_unique<RealWritableFile>(path, fd);
   }
@@ -273,6 +292,13 @@ absl::Status WriteFileAtomically(FileSystem& files, const std::string& path,
   return CreateAtomically(files, path, [&](const std::string& temporary) {
     return WriteAndSync(files, temporary, contents);
   });
+}
+
+absl::Status CheckWritable(FileSystem& files, const std::string& path) {
+  const std::string temporary = TemporaryName(path);
+  const auto file = files.OpenForWrite(temporary, WriteMode::kCreate);
+  CHARRNN_RETURN_IF_ERROR(file.status());
+  return files.Remove(temporary);
 }
 
 absl::Status ReplaceSymlink(FileSystem& files, const std::string& target,

@@ -31,6 +31,7 @@ class WritableFile {
 enum class WriteMode {
   kTruncate,  // an existing file loses its content
   kAppend,    // an existing file grows
+  kCreate,    // kAlreadyExists if there is anything, in one step
 };
 
 enum class FileKind { kFile, kDirectory, kSymlink, kOther };
@@ -51,7 +52,8 @@ class FileSystem {
   static FileSystem* Real();
 
   // The whole content of the file or pipe at `path`. InvalidArgument if it is
-  // a device, which may have no end.
+  // a device, which may have no end; ResourceExhausted if it does not fit into
+  // memory.
   virtual absl::StatusOr<std::string> ReadFile(const std::string& path) = 0;
 
   // Opens the file at `path`, creating it if it is missing; its folder must
@@ -101,6 +103,10 @@ class FileSystem {
 // at `path` is replaced by a file.
 absl::Status WriteFileAtomically(FileSystem& files, const std::string& path,
                                  absl::string_view contents);
+
+// Whether WriteFileAtomically could make the file `path`: makes a temporary
+// one beside it and removes it again.
+absl::Status CheckWritable(FileSystem& files, const std::string& path);
 
 // Makes the link `link` point to `target`, replacing a link or file there, with
 // the promise of WriteFileAtomically.

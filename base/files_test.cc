@@ -1,8 +1,10 @@
 #include "base/files.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +21,7 @@ namespace charrnn {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class FilesTest : public ::testing::Test {
@@ -71,6 +74,33 @@ TEST_F(FilesTest, TruncatingStartsAfreshAndAppendingGoesOn) {
   Write("f", "ab");
   Write("f", "cd", WriteMode::kAppend);
   EXPECT_EQ(Read("f"), "abcd");
+}
+
+TEST_F(FilesTest, CreatingTakesNothingThatIsThere) {
+  Write("f", "ab", WriteMode::kCreate);
+  EXPECT_EQ(files_.OpenForWrite(Path("f"), WriteMode::kCreate).status().code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(Read("f"), "ab");
+}
+
+TEST_F(FilesTest, APlaceIsTriedWithoutTouchingItsNeighbours) {
+  Write("f", "ab");
+  FaultInjectingFileSystem files(&files_);
+  EXPECT_EQ(CheckWritable(files, Path("f")), absl::OkStatus());
+  EXPECT_THAT(files.operations(), ElementsAre("OpenForWrite", "Remove"));
+  EXPECT_THAT(Names(), ElementsAre("f"));
+  EXPECT_EQ(Read("f"), "ab");
+  EXPECT_EQ(CheckWritable(files_, Path("none/f")).code(),
+            absl::StatusCode::kNotFound);
+}
+
+TEST_F(FilesTest, AFileLargerThanMemoryIsAnErrorThatNamesIt) {
+  Write("huge", "");
+  // A hole: it takes no space on the disk.
+  ASSERT_EQ(truncate(Path("huge").c_str(), int64_t{1} << 42), 0);
+  const absl::Status status = files_.ReadFile(Path("huge")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(Path("huge")));
 }
 
 TEST_F(FilesTest, ReadsFilesThatDoNotTellTheirSize) {

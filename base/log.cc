@@ -39,16 +39,6 @@ absl::string_view Prefix(LogSeverity severity) {
   return "";
 }
 
-// Writes all of `text` to stderr. What stderr does not take is lost: there is
-// nowhere left to say so.
-void WriteToStderr(absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return;
-    if (written > 0) text.remove_prefix(written);
-  }
-}
-
 }  // namespace
 
 void SetLogSink(LogSink sink) {
@@ -57,6 +47,14 @@ void SetLogSink(LogSink sink) {
   // The swapped-out sink is destroyed after the lock is released: `sink` is a
   // parameter, and outlives it.
   std::swap(destination.sink, sink);
+}
+
+void WriteToStderr(absl::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno != EINTR) return;
+    if (written > 0) text.remove_prefix(written);
+  }
 }
 
 namespace internal {

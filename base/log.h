@@ -45,6 +45,10 @@ using LogSink = std::function<void(LogSeverity, absl::string_view line)>;
 // sink.
 void SetLogSink(LogSink sink);
 
+// Writes all of `text` to stderr as it is. What stderr does not take is lost:
+// there is nowhere left to say so.
+void WriteToStderr(absl::string_view text);
+
 namespace internal {
 
 // Collects one log line; its destructor hands it out.

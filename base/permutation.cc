@@ -45,14 +45,6 @@ uint64_t FeistelPermutation::operator()(uint64_t i) const {
   return i;
 }
 
-uint64_t FeistelPermutation::Inverse(uint64_t value) const {
-  CHARRNN_CHECK(value < size_) << value << " of " << size_;
-  do {
-    value = Decrypt(value);
-  } while (value >= size_);
-  return value;
-}
-
 uint64_t FeistelPermutation::Encrypt(uint64_t x) const {
   uint64_t left = x >> half_bits_;
   uint64_t right = x & half_mask_;
@@ -64,19 +56,6 @@ uint64_t FeistelPermutation::Encrypt(uint64_t x) const {
   }
   x = left << half_bits_ | right;
   return x < 2 ? x ^ exchange_ : x;
-}
-
-uint64_t FeistelPermutation::Decrypt(uint64_t x) const {
-  if (x < 2) x ^= exchange_;
-  uint64_t left = x >> half_bits_;
-  uint64_t right = x & half_mask_;
-  for (int round = kRounds - 1; round >= 0; --round) {
-    const uint64_t mixed =
-        right ^ (Mix(left ^ round_keys_[round]) & half_mask_);
-    right = left;
-    left = mixed;
-  }
-  return left << half_bits_ | right;
 }
 
 }  // namespace charrnn

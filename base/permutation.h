@@ -28,17 +28,13 @@ class FeistelPermutation {
   // The `i`-th number of the order; i < size().
   uint64_t operator()(uint64_t i) const;
 
-  // The i for which the i-th number of the order is `value`; value < size().
-  uint64_t Inverse(uint64_t value) const;
-
  private:
   // Four are enough for long halves; halves of one bit want ten until all 24
   // orders of four numbers are equally likely.
   static constexpr int kRounds = 10;
 
-  // One pass through the network, and back; below 4^half_bits_.
+  // One pass through the network, for and to a number below 4^half_bits_.
   uint64_t Encrypt(uint64_t x) const;
-  uint64_t Decrypt(uint64_t x) const;
 
   uint64_t size_;
   int half_bits_;       // of each half; 0 to 32

@@ -36,14 +36,11 @@ double UniformityScore(const std::vector<int>& counts) {
   return (statistic - freedom) / std::sqrt(2 * freedom);
 }
 
-TEST(FeistelPermutationTest, EverySizeIsAPermutationWithItsInverse) {
+TEST(FeistelPermutationTest, EverySizeIsAPermutation) {
   for (uint64_t size = 0; size <= 300; ++size) {
     const FeistelPermutation permutation(size, /*key=*/size * 31);
     EXPECT_EQ(permutation.size(), size);
     std::vector<uint64_t> values = AllOf(permutation);
-    for (uint64_t i = 0; i < size; ++i) {
-      ASSERT_EQ(permutation.Inverse(values[i]), i) << "size " << size;
-    }
     std::sort(values.begin(), values.end());
     for (uint64_t i = 0; i < size; ++i) {
       ASSERT_EQ(values[i], i) << "size " << size;
@@ -51,7 +48,7 @@ TEST(FeistelPermutationTest, EverySizeIsAPermutationWithItsInverse) {
   }
 }
 
-TEST(FeistelPermutationTest, HugeSizesStayInRangeAndComeBack) {
+TEST(FeistelPermutationTest, HugeSizesStayInRangeAndNeverRepeat) {
   for (const uint64_t size : {uint64_t{10'000'000'000}, uint64_t{1} << 62,
                               (uint64_t{1} << 62) + 1, UINT64_MAX}) {
     const FeistelPermutation permutation(size, 7);
@@ -61,7 +58,6 @@ TEST(FeistelPermutationTest, HugeSizesStayInRangeAndComeBack) {
       const uint64_t i = sample % 2 == 0 ? sample : size - sample;
       const uint64_t value = permutation(i);
       ASSERT_LT(value, size);
-      ASSERT_EQ(permutation.Inverse(value), i);
       values.insert(value);
     }
     EXPECT_EQ(values.size(), 1000);
@@ -124,7 +120,6 @@ TEST(FeistelPermutationTest, NeighboursAreUnrelatedWithinOneOrder) {
 TEST(FeistelPermutationDeathTest, RefusesAnIndexPastTheEnd) {
   const FeistelPermutation permutation(10, 0);
   EXPECT_DEATH(permutation(10), "10 of 10");
-  EXPECT_DEATH(permutation.Inverse(10), "10 of 10");
 }
 
 }  // namespace

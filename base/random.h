@@ -10,12 +10,12 @@ namespace charrnn {
 // shared or kept in step: the n-th number of a purpose is the same whoever asks
 // for it, and in whatever order.
 //
-//   // The dropout mask of four units, the same on every rank.
+//   // What a stream draws at a position, the same on every rank.
 //   const PhiloxBlock bits =
-//       Philox({unit / 4, time, row,
-//               static_cast<uint32_t>(RandomPurpose::kDropout)},
-//              MixSeed(seed, step));
-//   const bool keep = ToUnitFloat(bits[0]) >= dropout;
+//       Philox({position, stream, 0,
+//               static_cast<uint32_t>(RandomPurpose::kSampling)},
+//              seed);
+//   const double u = ToUnitDouble(bits[0], bits[1]);
 
 // The last word of a counter, so that no two purposes ever share a number.
 enum class RandomPurpose : uint32_t {
@@ -54,12 +54,6 @@ constexpr PhiloxBlock Philox(PhiloxBlock counter, uint64_t key) {
     key1 += kWeyl1;
   }
   return {c0, c1, c2, c3};
-}
-
-// A number in [0, 1), a multiple of 2^-24: the upper 24 of `bits`, which is
-// what a float holds.
-constexpr float ToUnitFloat(uint32_t bits) {
-  return static_cast<float>(bits >> 8) * 0x1p-24f;
 }
 
 // A number in [0, 1), a multiple of 2^-53: all of `high` and the upper 21 bits

@@ -31,14 +31,6 @@ TEST(PhiloxTest, CanBeComputedByTheCompiler) {
   static_assert(Philox({0, 0, 0, 0}, 0)[0] == 0x6627e8d5);
 }
 
-TEST(ToUnitFloatTest, CoversTheHalfOpenUnitIntervalEvenly) {
-  EXPECT_EQ(ToUnitFloat(0), 0);
-  EXPECT_EQ(ToUnitFloat(0xFF), 0);
-  EXPECT_EQ(ToUnitFloat(0x100), 0x1p-24f);
-  EXPECT_EQ(ToUnitFloat(0x80000000), 0.5f);
-  EXPECT_EQ(ToUnitFloat(0xFFFFFFFF), 1 - 0x1p-24f);
-}
-
 TEST(ToUnitDoubleTest, CoversTheHalfOpenUnitIntervalEvenly) {
   EXPECT_EQ(ToUnitDouble(0, 0), 0);
   EXPECT_EQ(ToUnitDouble(0, 0x7FF), 0);

@@ -65,14 +65,6 @@ absl::StatusOr<char32_t> ParseSymbol(const Json& symbol) {
   return code_point;
 }
 
-// Checks what is optional: that "symbols" are the numbers 0 to 255.
-absl::Status CheckByteSymbols(const Json& symbols) {
-  Json expected = Json::array();
-  for (char32_t byte = 0; byte < kNumBytes; ++byte) expected.push_back(byte);
-  if (symbols == expected) return absl::OkStatus();
-  return Malformed("symbols of bytes are not the numbers 0 to 255");
-}
-
 }  // namespace
 
 absl::StatusOr<Encoding> ParseEncoding(absl::string_view name) {
@@ -136,7 +128,7 @@ absl::StatusOr<Vocab> Vocab::FromJson(absl::string_view json) {
   const auto symbols = parsed.find("symbols");
   const bool has_symbols = symbols != parsed.end();
   if (*name == "bytes") {
-    if (has_symbols) CHARRNN_RETURN_IF_ERROR(CheckByteSymbols(*symbols));
+    if (has_symbols) return Malformed("bytes have no symbols of their own");
     return AllBytes();
   }
   if (*name != "utf8") return Malformed("encoding is neither utf8 nor bytes");

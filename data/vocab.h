@@ -49,7 +49,7 @@ class Vocab {
                                         Encoding encoding);
 
   // Reads what ToJson() writes. It trusts nothing: checkpoints come from
-  // anywhere. For bytes, "symbols" may also be given, as the numbers 0 to 255.
+  // anywhere.
   //
   // Possible errors:
   //   kInvalidArgument: malformed JSON; missing, repeated or unknown keys;
