@@ -37,7 +37,10 @@ std::string ConfigJson(const TrainingRequest& request) {
   json["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
   json["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
   json["flags"] = FlagValues();
-  return json.dump(2) + "\n";
+  // A path may be anything, and a report of it must not end the run.
+  return json.dump(2, ' ', /*ensure_ascii=*/false,
+                   nlohmann::json::error_handler_t::replace) +
+         "\n";
 }
 
 // The settings as a person wants them listed: what the run came to.

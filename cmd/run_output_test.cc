@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/flags/commandlineflag.h"
 #include "absl/flags/reflection.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -86,6 +87,22 @@ TEST_F(RunOutputTest, TheConfigurationSaysWhatWasAskedAndWhatItCameTo) {
   EXPECT_EQ(config["flags"]["seq_len"], "128");
   EXPECT_EQ(config["training"]["seq_len"], 345);
   EXPECT_EQ(config["model"]["vocab_size"], 45);
+}
+
+TEST_F(RunOutputTest, ANameThatIsNotUtf8IsNoObstacle) {
+  const std::string text = folder_.File("caf\xe9.txt");
+  ASSERT_THAT(WriteFileAtomically(files_, text, "To be or not to be"), IsOk());
+  std::string error;
+  ASSERT_TRUE(absl::FindCommandLineFlag("data_path")->ParseFrom(text, &error))
+      << error;
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request,
+                               TrainingRequestFromFlags(files_, {"data_path"}));
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<RunOutput> output,
+      RunOutput::Open(&files_, &clock_, folder_.path(), request));
+  TellAll(*output);
+  EXPECT_THAT(output->status(), IsOk());
+  EXPECT_THAT(Read("config.json"), HasSubstr(u8"caf\ufffd.txt"));
 }
 
 TEST_F(RunOutputTest, AFullDiskIsReportedAndTheOtherRecordsGoOn) {

@@ -75,6 +75,7 @@ absl::Status Train(const CommandLine& command_line) {
 
   CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<RunOutput> output,
                            RunOutput::Open(&files, &clock, run_dir, request));
+  CHARRNN_RETURN_IF_ERROR(MarkLatest(files, UserPath("runs"), run_dir));
   LocalCheckpointStore store(&files, run_dir,
                              request.training.keep_checkpoints);
   LocalReducer reducer(compute.pool.get());

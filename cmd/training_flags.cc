@@ -161,9 +161,7 @@ absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
     return absl::InvalidArgumentError(
         absl::StrCat("--save_path=", path, ": is a folder: name a file"));
   }
-  const std::string probe = absl::StrCat(path, ".probe");
-  absl::Status writable = WriteFileAtomically(files, probe, "");
-  if (writable.ok()) writable = files.Remove(probe);
+  const absl::Status writable = CheckWritable(files, path);
   if (!writable.ok()) return Annotate(writable, "--save_path");
   return path;
 }

@@ -152,8 +152,7 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
 }
 
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
-                                        const std::string& path) {
-  CHARRNN_ASSIGN_OR_RETURN(std::string file, FindModelFile(files, path));
+                                        const std::string& file) {
   CHARRNN_ASSIGN_OR_RETURN(const std::string bytes, files.ReadFile(file));
   auto model = DecodeModel(bytes);
   if (!model.ok()) {

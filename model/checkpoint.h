@@ -45,9 +45,9 @@ absl::StatusOr<ModelSnapshot> DecodeModel(absl::string_view file);
 absl::StatusOr<std::string> FindModelFile(FileSystem& files,
                                           const std::string& path);
 
-// FindModelFile and DecodeModel; messages name the file.
+// DecodeModel of the file `file`, which messages name.
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
-                                        const std::string& path);
+                                        const std::string& file);
 
 }  // namespace charrnn
 

@@ -89,6 +89,8 @@ absl::Status LocalCheckpointStore::Retain() {
   }
   const absl::StatusOr<std::string> best =
       files_->ReadSymlink(JoinPath(run_dir_, "best"));
+  // Not knowing which one is the best is no reason to delete it.
+  if (!best.ok() && !absl::IsNotFound(best.status())) return best.status();
   auto surplus = static_cast<int64_t>(committed.size()) - keep_;
   for (const auto& [step, name] : committed) {
     if (surplus-- <= 0) break;

@@ -19,8 +19,8 @@ class CheckpointStore {
   virtual ~CheckpointStore() = default;
 
   // Commits the model of step `step` and returns where it lies. `best` says
-  // that its validation loss is the lowest so far. An error leaves what was
-  // committed before as it was.
+  // that its validation loss is the lowest so far. An error leaves the
+  // checkpoints that were committed before as they were.
   virtual absl::StatusOr<std::string> Save(int64_t step,
                                            absl::string_view model,
                                            bool best) = 0;

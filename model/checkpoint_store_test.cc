@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
+using ::testing::SizeIs;
 
 class CheckpointStoreTest : public testing::Test {
  protected:
@@ -62,6 +63,16 @@ TEST_F(CheckpointStoreTest, StepsAreOrderedAsNumbersAndOtherNamesAreLeftAlone) {
   }
   EXPECT_THAT(Checkpoints(),
               ElementsAre("step-00000001.corrupt", "step-100000000"));
+}
+
+TEST_F(CheckpointStoreTest, NothingIsDeletedWhereTheBestIsUnknown) {
+  LocalCheckpointStore store(&files_, directory_.path(), 1);
+  ASSERT_THAT(WriteFileAtomically(files_, directory_.File("best"), "no link"),
+              IsOk());
+  for (int64_t step = 1; step <= 3; ++step) {
+    ASSERT_THAT(store.Save(step, "model", false), IsOk());
+  }
+  EXPECT_THAT(Checkpoints(), SizeIs(3));
 }
 
 TEST_F(CheckpointStoreTest, AFailureAtAnyOperationLeavesAWholeCheckpoint) {

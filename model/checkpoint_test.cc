@@ -210,7 +210,7 @@ TEST_F(FindModelFileTest, WhatIsMissingIsNamed) {
 
 TEST_F(FindModelFileTest, LoadingNamesTheFileThatIsBroken) {
   Put("step-1");
-  EXPECT_THAT(LoadModel(files_, directory_.File("step-1")),
+  EXPECT_THAT(LoadModel(files_, directory_.File("step-1/model.safetensors")),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("step-1/model.safetensors: not a model")));
 }

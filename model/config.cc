@@ -51,8 +51,8 @@ constexpr Range kSeqLen = {1, 1e6};
 // Far above any use, and low enough for products of all sizes.
 constexpr double kMaxWidth = 65536;
 constexpr double kMaxVocabSize = 0x110000;  // Unicode's code points
-// What a float holds.
-constexpr double kMaxLearningRate = 3e38;
+// Adam's first update divides it by 0.1, and a float holds 3.4e38.
+constexpr double kMaxLearningRate = 3e37;
 constexpr int64_t kMaxBatchChars = 1'000'000'000;
 
 // Calls visit(name, field, range) for every field, in the order of their

@@ -67,7 +67,7 @@ TEST(ConfigTest, NamesTheFlagTheValueAndTheRange) {
   training.learning_rate = 0;
   EXPECT_THAT(
       Validate(training),
-      IsInvalid("--learning_rate=0: must be above 0 and at most 3e+38"));
+      IsInvalid("--learning_rate=0: must be above 0 and at most 3e+37"));
   SamplingConfig sampling;
   sampling.top_k = -1;
   EXPECT_THAT(Validate(sampling),

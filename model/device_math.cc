@@ -3,29 +3,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cmath>
-#include <vector>
 
-#include "absl/types/span.h"
 #include "model/adam.h"
-#include "model/grains.h"
 
 namespace charrnn {
-namespace {
-
-// What TreeSum() wants of a term.
-struct Term {
-  at::Tensor tensor;
-  void operator+=(const Term& other) { tensor.add_(other.tensor); }
-};
-
-}  // namespace
-
-void TreeSumTensors(absl::Span<const at::Tensor> terms) {
-  std::vector<Term> sums;
-  for (const at::Tensor& term : terms) sums.push_back({term});
-  TreeSum(absl::MakeSpan(sums));
-}
-
 double SumOfSquares(const at::Tensor& values) {
   return values.to(at::kDouble).square().sum().item<double>();
 }

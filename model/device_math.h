@@ -3,18 +3,14 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "absl/types/span.h"
 #include "model/adam.h"
 
-// What adam.h and grains.h compute over arrays, as LibTorch's operators over
-// tensors: for a GPU, whose memory only these reach. Any device will do. The
-// results are those of the arrays within float tolerance; and all of it throws
-// what LibTorch throws: call it inside CatchTorch.
+// What adam.h computes over arrays, as LibTorch's operators over tensors: for a
+// GPU, whose memory only these reach. Any device will do. The results are those
+// of the arrays within float tolerance; and all of it throws what LibTorch
+// throws: call it inside CatchTorch.
 
 namespace charrnn {
-
-// Sums `terms` into terms[0] by the tree of TreeSum().
-void TreeSumTensors(absl::Span<const at::Tensor> terms);
 
 // The sum of squares of `values`. Waits for the device.
 double SumOfSquares(const at::Tensor& values);

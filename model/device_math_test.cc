@@ -3,14 +3,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/allclose.h>
-#include <ATen/ops/equal.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/zeros.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <vector>
 
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
@@ -24,19 +22,6 @@ constexpr int64_t kSize = 1000;
 absl::Span<float> Array(const at::Tensor& tensor) {
   return absl::MakeSpan(tensor.mutable_data_ptr<float>(),
                         static_cast<size_t>(tensor.numel()));
-}
-
-TEST(DeviceMathTest, TensorsAreSummedByTheTree) {
-  std::vector<at::Tensor> terms;
-  for (int i = 0; i < 5; ++i) {
-    // Of very different sizes, so that every order has bits of its own.
-    const double scale = i % 2 == 0 ? 1e6 : 1e-2;
-    terms.push_back(at::linspace(-1 - i, 2, kSize).mul(scale));
-  }
-  const at::Tensor expected =
-      ((terms[0] + terms[1]) + (terms[2] + terms[3])) + terms[4];
-  TreeSumTensors(terms);
-  EXPECT_TRUE(at::equal(terms[0], expected));
 }
 
 TEST(DeviceMathTest, SquaresAreSummedAsOverAnArray) {

@@ -7,21 +7,18 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "model/device_math.h"
+#include "base/log.h"
 #include "model/flat_blocks.h"
 #include "model/grains.h"
-#include "model/torch_status.h"
 
 namespace charrnn {
 
 absl::Status LocalReducer::Reduce(GradientSums& sums) {
   TreeSum(absl::MakeSpan(sums.losses));
-  if (!sums.gradients.front().is_cpu()) {
-    return CatchTorch("adding gradients",
-                      [&] { TreeSumTensors(sums.gradients); });
-  }
+  if (sums.gradients.size() == 1) return absl::OkStatus();
   std::vector<float*> terms;
   for (const at::Tensor& gradient : sums.gradients) {
+    CHARRNN_CHECK(gradient.is_cpu()) << gradient.device();
     terms.push_back(gradient.mutable_data_ptr<float>());
   }
   ForEachBlock(

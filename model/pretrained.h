@@ -21,8 +21,8 @@ struct Pretrained {
 };
 
 // Loads the model that a user means by `path` (see FindModelFile) onto
-// `device`, "cpu" or "cuda:N". Possible errors: those of LoadModel and of
-// CatchTorch.
+// `device`, "cpu" or "cuda:N". Possible errors: those of FindModelFile,
+// LoadModel and CatchTorch.
 absl::StatusOr<Pretrained> LoadPretrained(FileSystem& files,
                                           const std::string& path,
                                           const std::string& device);

@@ -1,9 +1,11 @@
 #include "model/run_directory.h"
 
+#include <filesystem>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -13,11 +15,34 @@
 namespace charrnn {
 namespace {
 
+constexpr char kConfigFile[] = "config.json";
+
 // To the millisecond, for runs that are started by a loop; without colons,
 // which other systems forbid.
 std::string NewName(Clock& clock) {
   return absl::FormatTime("%Y-%m-%dT%H-%M-%E3SZ", clock.Now(),
                           absl::UTCTimeZone());
+}
+
+// A file in the folder `path` that a run would write, and that may be
+// somebody's only copy; empty if there is none.
+std::string RunFile(FileSystem& files, const std::string& path) {
+  for (const char* name : {"best", "checkpoints", kConfigFile, "latest",
+                           "metrics.jsonl", "report.html", "samples.txt"}) {
+    if (files.Exists(JoinPath(path, name))) return name;
+  }
+  const auto names = files.ListDirectory(path);
+  if (!names.ok()) return "";  // it is still to be made
+  for (const std::string& name : *names) {
+    if (absl::StartsWith(name, "events.out.tfevents.")) return name;
+  }
+  return "";
+}
+
+absl::Status InUse(const std::string& path, const std::string& name) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": holds an earlier run or files named as a run's (",
+                   name, "): name another folder with --run_dir"));
 }
 
 }  // namespace
@@ -32,22 +57,28 @@ absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
                      ": `latest` is the name of the link to the newest "
                      "run: use another name"));
   }
-  // Anything that a run writes may be somebody's only copy.
-  for (const char* name : {"best", "checkpoints", "config.json", "latest",
-                           "metrics.jsonl", "report.html", "samples.txt"}) {
-    if (files.Exists(JoinPath(path, name))) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          path, ": holds an earlier run or files named as a run's (", name,
-          "): name another folder with --run_dir"));
-    }
+  if (const std::string found = RunFile(files, path); !found.empty()) {
+    return InUse(path, found);
   }
-  const absl::Status created = files.CreateDirectories(path);
-  if (!created.ok()) return Annotate(created, "--run_dir");
-  if (Dirname(path) == runs) {
-    CHARRNN_RETURN_IF_ERROR(
-        ReplaceSymlink(files, Basename(path), JoinPath(runs, "latest")));
+  absl::Status made = files.CreateDirectories(path);
+  if (made.ok()) {
+    // Of several that have come this far, one makes the file.
+    made = files.OpenForWrite(JoinPath(path, kConfigFile), WriteMode::kCreate)
+               .status();
+    if (absl::IsAlreadyExists(made)) return InUse(path, kConfigFile);
   }
+  if (!made.ok()) return Annotate(made, "--run_dir");
   return path;
+}
+
+absl::Status MarkLatest(FileSystem& files, const std::string& runs,
+                        const std::string& run_dir) {
+  const auto normal = [](const std::string& path) {
+    return std::filesystem::absolute(path).lexically_normal().string();
+  };
+  const std::string path = normal(run_dir);
+  if (Dirname(path) != normal(runs)) return absl::OkStatus();
+  return ReplaceSymlink(files, Basename(path), JoinPath(runs, "latest"));
 }
 
 }  // namespace charrnn

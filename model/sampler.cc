@@ -14,7 +14,7 @@
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "model/char_rnn.h"
-#include "model/token_distribution.h"
+#include "model/token_sampler.h"
 #include "model/torch_status.h"
 
 namespace charrnn {

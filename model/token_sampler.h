@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_TOKEN_DISTRIBUTION_H_
-#define CHARRNN_MODEL_TOKEN_DISTRIBUTION_H_
+#ifndef CHARRNN_MODEL_TOKEN_SAMPLER_H_
+#define CHARRNN_MODEL_TOKEN_SAMPLER_H_
 
 #include <cstdint>
 #include <vector>
@@ -49,4 +49,4 @@ class TokenSampler {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_TOKEN_DISTRIBUTION_H_
+#endif  // CHARRNN_MODEL_TOKEN_SAMPLER_H_

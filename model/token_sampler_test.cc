@@ -1,4 +1,4 @@
-#include "model/token_distribution.h"
+#include "model/token_sampler.h"
 
 #include <algorithm>
 #include <cmath>

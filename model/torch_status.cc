@@ -3,7 +3,9 @@
 #include <c10/util/Exception.h>
 
 #include <exception>
+#include <mutex>
 #include <new>
+#include <set>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -11,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/log.h"
 
 namespace charrnn {
 namespace {
@@ -21,13 +24,30 @@ std::string FirstLine(absl::string_view text) {
 
 absl::Status OutOfMemory(absl::string_view what, absl::string_view detail) {
   return absl::ResourceExhaustedError(
-      absl::StrCat(what, ": out of memory (", FirstLine(detail),
-                   "): lower --batch_size, --seq_len or --hidden_dim"));
+      absl::StrCat(what, ": out of memory (", FirstLine(detail), ")"));
 }
+
+// Logs each of LibTorch's warnings the first time that it comes.
+class WarnOnce : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& warning) override {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (!seen_.insert(warning.msg()).second) return;
+    }
+    CHARRNN_LOG(WARNING) << "LibTorch: " << FirstLine(warning.msg());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> seen_;  // guarded by mutex_
+};
 
 }  // namespace
 
 absl::Status CatchTorch(absl::string_view what, absl::FunctionRef<void()> f) {
+  static WarnOnce* const warn_once = new WarnOnce;  // never destroyed
+  const c10::WarningUtils::WarningHandlerGuard guard(warn_once);
   try {
     f();
     return absl::OkStatus();

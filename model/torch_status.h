@@ -9,8 +9,8 @@ namespace charrnn {
 
 // Runs `f`, which calls LibTorch, and turns an exception that leaves it into a
 // Status of one line: "<what>: <LibTorch's first line>", without a stack
-// trace. LibTorch reports by exceptions and nothing else in this program does,
-// so this is the one place where the two meet.
+// trace. A warning of LibTorch's becomes a line of our log, once and not each
+// time: it knows nothing of steps.
 //
 // Possible errors: ResourceExhausted where memory ran out, else Internal.
 absl::Status CatchTorch(absl::string_view what, absl::FunctionRef<void()> f);

@@ -4,18 +4,23 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
+#include <c10/util/Exception.h>
 
 #include <cstdint>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "base/log.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace charrnn {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -38,7 +43,20 @@ TEST(CatchTorchTest, TooLittleMemoryIsToldApart) {
   const absl::Status status =
       CatchTorch("allocating", [] { at::empty({int64_t{1} << 50}); });
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(status.message(), HasSubstr("--batch_size"));
+  EXPECT_THAT(status.message(), HasSubstr("allocating: out of memory"));
+}
+
+TEST(CatchTorchTest, AWarningIsLoggedOnce) {
+  std::vector<std::string> lines;
+  SetLogSink(
+      [&](LogSeverity, absl::string_view line) { lines.emplace_back(line); });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(CatchTorch("warning", [] {
+                  TORCH_WARN("weights are scattered");
+                }).ok());
+  }
+  SetLogSink(nullptr);
+  EXPECT_THAT(lines, ElementsAre("warning: LibTorch: weights are scattered"));
 }
 
 TEST(CatchTorchTest, AnyOtherExceptionIsCaughtToo) {

@@ -1,6 +1,7 @@
 #include "model/torch_threads.h"
 
 #include <ATen/Parallel.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <memory>
@@ -10,10 +11,24 @@
 
 namespace charrnn {
 
+namespace {
+
+// Not std::thread::hardware_concurrency(), which counts the machine's cores:
+// batch systems and containers give a process some of them.
+int NumUsableCores() {
+  cpu_set_t cores;
+  if (sched_getaffinity(/*pid=*/0, sizeof(cores), &cores) == 0) {
+    return CPU_COUNT(&cores);
+  }
+  // A machine with more cores than such a set holds.
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
 std::unique_ptr<ThreadPool> MakeTorchThreadPool(int num_threads) {
   if (num_threads == 0) {
-    num_threads =
-        std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    num_threads = NumUsableCores();
   }
   // OpenMP and MKL keep the number of threads per calling thread.
   const auto compute_alone = [] { at::set_num_threads(1); };

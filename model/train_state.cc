@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "model/parameter_layout.h"
@@ -20,7 +22,7 @@ absl::StatusOr<TrainState> TrainState::Initial(const ParameterLayout& layout,
                                                uint64_t seed,
                                                const std::string& device) {
   TrainState state;
-  CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
+  const absl::Status drawn = CatchTorch("allocating the model", [&] {
     // Drawn on the CPU, so that every device starts from the same weights.
     at::Tensor flat = at::empty({layout.flat_size()});
     InitializeParameters(layout, seed,
@@ -29,7 +31,14 @@ absl::StatusOr<TrainState> TrainState::Initial(const ParameterLayout& layout,
     state.parameters = flat.to(at::Device(device));
     state.exp_avg = at::zeros_like(state.parameters);
     state.exp_avg_sq = at::zeros_like(state.parameters);
-  }));
+  });
+  if (absl::IsResourceExhausted(drawn)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(drawn.message(),
+                     ": lower --num_layers, --embedding_dim or "
+                     "--hidden_dim"));
+  }
+  CHARRNN_RETURN_IF_ERROR(drawn);
   return state;
 }
 

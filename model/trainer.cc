@@ -40,14 +40,6 @@ namespace {
 
 bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
-// The error that ends a run at `step`, and what to try.
-absl::Status NotFinite(int64_t step, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat(
-      "step ", step, ": ", what,
-      " is not finite: lower --learning_rate or --grad_clip; the last "
-      "checkpoint is kept"));
-}
-
 }  // namespace
 
 Trainer::Trainer(const Options& options, const TrainingPlan& plan,
@@ -58,15 +50,26 @@ Trainer::Trainer(const Options& options, const TrainingPlan& plan,
       state_(state),
       model_(options.model, state->parameters),
       optimizer_(options.training.grad_clip, parts.pool),
-      // A GPU is slow on small pieces and has its own order of sums anyway.
       num_grains_(
           NumGrains(options.training.batch_size, options.training.grains)) {}
 
 absl::Status Trainer::Run() {
-  const TrainingConfig& config = options_.training;
   begin_ = parts_.clock->Elapsed();
   parts_.observer->OnStart(
       {state_->step, plan_.total_steps, plan_.steps_per_epoch});
+  absl::Status status;
+  const absl::Status caught =
+      CatchTorch("training", [&] { status = RunSteps(); });
+  if (!caught.ok()) status = caught;
+  parts_.observer->OnEnd(
+      {state_->step, absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_),
+       status.ok() ? HowItEnded() : std::string(status.message()),
+       /*failed=*/!status.ok()});
+  return status;
+}
+
+absl::Status Trainer::RunSteps() {
+  const TrainingConfig& config = options_.training;
   const IndexRange rows = LocalRows();
   BatchReader::Options reading;
   reading.batch_size = config.batch_size;
@@ -78,37 +81,37 @@ absl::Status Trainer::Run() {
   reading.num_rows = static_cast<int>(rows.size());
   BatchReader reader(parts_.corpus, plan_.training, reading);
 
-  absl::Status status;
   bool last = state_->step >= plan_.total_steps;
-  while (!last && status.ok()) {
+  while (!last) {
     const absl::Duration step_begin = parts_.clock->Elapsed();
-    status = Step(reader);
+    CHARRNN_RETURN_IF_ERROR(Step(reader));
     training_time_ += parts_.clock->Elapsed() - step_begin;
-    if (!status.ok()) break;
     parts_.observer->OnStep(last_step_);
-    last = state_->step >= plan_.total_steps ||
-           last_step_.loss < options_.training.stop_loss;
-    status = DoWhatIsDue(last);
+    last =
+        state_->step >= plan_.total_steps || last_step_.loss < config.stop_loss;
+    CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
   }
-  parts_.observer->OnEnd(
-      {state_->step, absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_),
-       status.ok() ? HowItEnded() : std::string(status.message()),
-       /*failed=*/!status.ok()});
-  return status;
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
-  CHARRNN_ASSIGN_OR_RETURN(GradientSums sums, ComputeGradients(*batch));
-  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(sums));
-  const double loss_sum = sums.losses.front();
+  absl::StatusOr<GradientSums> sums = ComputeGradients(*batch);
+  if (absl::IsResourceExhausted(sums.status())) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(sums.status().message(),
+                     ": lower --batch_size, --seq_len or --hidden_dim"));
+  }
+  CHARRNN_RETURN_IF_ERROR(sums.status());
+  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(*sums));
+  const double loss_sum = sums->losses.front();
   if (!std::isfinite(loss_sum)) return NotFinite(state_->step + 1, "the loss");
   const int64_t targets =
       static_cast<int64_t>(options_.training.batch_size) * batch->seq_len;
   learning_rate_ =
       LearningRate(options_.training, state_->step, plan_.schedule_steps);
   const absl::StatusOr<double> norm = optimizer_.Update(
-      sums.gradients.front(), targets, learning_rate_, *state_);
+      sums->gradients.front(), targets, learning_rate_, *state_);
   if (absl::IsDataLoss(norm.status())) {
     return NotFinite(state_->step + 1, norm.status().message());
   }
@@ -273,8 +276,16 @@ absl::Status Trainer::Save(bool best) {
                               static_cast<size_t>(parameters.numel()))));
   CHARRNN_ASSIGN_OR_RETURN(const std::string path,
                            parts_.store->Save(state_->step, model, best));
+  saved_ = true;
   parts_.observer->OnCheckpoint({state_->step, path, best});
   return absl::OkStatus();
+}
+
+absl::Status Trainer::NotFinite(int64_t step, absl::string_view what) const {
+  return absl::DataLossError(absl::StrCat(
+      "step ", step, ": ", what, " is not finite: lower --learning_rate or ",
+      options_.training.grad_clip > 0 ? "--grad_clip" : "set --grad_clip=1",
+      saved_ ? "; the last checkpoint is kept" : ""));
 }
 
 std::string Trainer::HowItEnded() const {

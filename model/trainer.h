@@ -2,11 +2,13 @@
 #define CHARRNN_MODEL_TRAINER_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/thread_pool.h"
@@ -68,6 +70,7 @@ class Trainer {
   absl::Status Run();
 
  private:
+  absl::Status RunSteps();
   // One step, up to and including the update.
   absl::Status Step(BatchReader& reader);
   // The rows of the global batch that this process computes.
@@ -85,6 +88,8 @@ class Trainer {
   absl::StatusOr<bool> Validate();
   absl::Status Save(bool best);
 
+  // The error that ends a run at `step`, and what to try.
+  absl::Status NotFinite(int64_t step, absl::string_view what) const;
   std::string HowItEnded() const;  // a run without an error
   int64_t Epoch() const;           // of the last step, counted from 1
 
@@ -97,10 +102,12 @@ class Trainer {
   const int64_t num_grains_;
 
   StepReport last_step_;
-  double grad_norm_ = 0;        // of the last step
-  double learning_rate_ = 0;    // of the last step
-  double validation_loss_ = 0;  // of the last validation
-  absl::Duration begin_;        // of the run, on the clock
+  double grad_norm_ = 0;      // of the last step
+  double learning_rate_ = 0;  // of the last step
+  // Of the last validation, if there was one.
+  double validation_loss_ = std::numeric_limits<double>::infinity();
+  bool saved_ = false;    // whether this run has a checkpoint
+  absl::Duration begin_;  // of the run, on the clock
   // Of training alone, since the last report.
   absl::Duration training_time_;
   int64_t timed_targets_ = 0;

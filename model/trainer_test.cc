@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,10 @@ class Notes : public TrainObserver {
   void OnStart(const RunPlan& plan) override {
     events.push_back(absl::StrCat("start of ", plan.total_steps));
   }
-  void OnStep(const StepReport& report) override { steps.push_back(report); }
+  void OnStep(const StepReport& report) override {
+    steps.push_back(report);
+    if (report.step == throwing_step) throw std::bad_alloc();
+  }
   void OnTrain(const TrainReport& report) override {
     events.push_back(absl::StrCat("train ", report.step));
     reports.push_back(report);
@@ -75,6 +79,7 @@ class Notes : public TrainObserver {
     reason = report.reason;
   }
 
+  int64_t throwing_step = -1;
   std::vector<std::string> events;
   std::vector<StepReport> steps;
   std::vector<TrainReport> reports;
@@ -268,6 +273,7 @@ TEST_F(TrainerTest, WithNothingHeldOutTheNewestIsTheBest) {
   ASSERT_THAT(Train(), IsOk());
   EXPECT_THAT(notes_.validations, IsEmpty());
   EXPECT_EQ(store_.best_step, store_.steps.back());
+  EXPECT_EQ(state_.best_loss, std::numeric_limits<double>::infinity());
 }
 
 TEST_F(TrainerTest, StopsOnceTheLossIsLowEnough) {
@@ -278,6 +284,13 @@ TEST_F(TrainerTest, StopsOnceTheLossIsLowEnough) {
   EXPECT_GE(notes_.steps[notes_.steps.size() - 2].loss, 3.6);
   EXPECT_EQ(store_.steps.back(), notes_.steps.back().step);
   EXPECT_EQ(notes_.reason, "finished with a loss below 3.6");
+}
+
+TEST_F(TrainerTest, AnExceptionEndsTheRunAsAnErrorDoes) {
+  notes_.throwing_step = 3;
+  EXPECT_THAT(Train(), StatusIs(absl::StatusCode::kResourceExhausted,
+                                HasSubstr("training: out of memory")));
+  EXPECT_THAT(notes_.reason, HasSubstr("out of memory"));
 }
 
 TEST_F(TrainerTest, AnExplodingRunStopsAtTheStepAndKeepsItsCheckpoints) {

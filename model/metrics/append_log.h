@@ -19,8 +19,8 @@ class AppendLog {
   explicit AppendLog(std::unique_ptr<WritableFile> file)
       : file_(std::move(file)) {}
 
-  // Writes a whole record at once, so that a reader or a crash never sees half
-  // of it. Does nothing once a record has failed: the file may end within it.
+  // Writes a whole record at once, so that readers do not meet half of it. Does
+  // nothing once a record has failed: the file may end within it.
   void Append(absl::string_view record);
 
   // Returns once all records would survive a power cut.

@@ -67,7 +67,8 @@ class Scale {
     }
     if (low > high) low = 0, high = 1;  // nothing to show yet
     // Some air, more of it where all losses are the same.
-    const double margin = std::max((high - low) * 0.06, 1e-3);
+    const double margin =
+        std::max((high - low) * 0.06, 1e-3 * std::max(1.0, high));
     low_ = std::max(low - margin, 0.0);
     high_ = high + margin;
   }
@@ -208,9 +209,11 @@ std::vector<double> RoundTicks(double low, double high, int count) {
                                   : digit < 7.5 ? 5
                                                 : 10);
   std::vector<double> ticks;
-  // Products instead of sums, so that no error builds up.
-  for (double i = std::ceil(low / spacing); i * spacing <= high; ++i) {
-    ticks.push_back(i * spacing + 0.0);  // turns -0 into 0
+  // Products instead of sums, so that no error builds up. An end of its own,
+  // because far from zero the next number may be the same.
+  const double first = std::ceil(low / spacing);
+  for (int i = 0; i <= 2 * count && (first + i) * spacing <= high; ++i) {
+    ticks.push_back((first + i) * spacing + 0.0);  // turns -0 into 0
   }
   return ticks;
 }

@@ -84,6 +84,16 @@ TEST(LossChartTest, TheLegendNamesOnlyWhatIsShown) {
   EXPECT_THAT(svg, Not(HasSubstr(">validation<")));
 }
 
+TEST(LossChartTest, LossesFarFromZeroAreDrawnToo) {
+  LossChart chart = SomeChart();
+  chart.training = {{1, 5e12}, {100, 5e12 + 1e-3}};
+  chart.validation = {{50, 1e300}};
+  EXPECT_EQ(Count(LossChartSvg(chart), "<polyline"), 2);
+  chart.validation.clear();
+  EXPECT_EQ(Count(LossChartSvg(chart), "<polyline"), 2);
+  EXPECT_LT(RoundTicks(1e17, 1e17 + 64, 6).size(), 20);
+}
+
 TEST(LossChartTest, TheLossAxisBeginsAtZeroAtTheLowest) {
   LossChart chart = SomeChart();
   chart.training = {{1, 0.001}, {100, 4.0}};

@@ -1,6 +1,5 @@
 #include "model/metrics/progress_line.h"
 
-#include <errno.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -32,15 +31,6 @@ constexpr double kNewestShare = 0.05;
 
 // Back to the line's beginning, and all behind it erased (ECMA-48, EL).
 constexpr absl::string_view kClearLine = "\r\x1b[K";
-
-void WriteToStderr(absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;  // nobody is left to be told
-    text.remove_prefix(written);
-  }
-}
 
 int StderrWidth() {
   winsize size;
