@@ -11,6 +11,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@
 #include "absl/strings/strip.h"
 #include "absl/types/span.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 
 namespace charrnn {
@@ -372,7 +374,9 @@ absl::Status WriteStdout(absl::string_view text) {
       signal(SIGPIPE, SIG_DFL);
       raise(SIGPIPE);
     } else if (errno != EINTR) {
-      return absl::ErrnoToStatus(errno, "stdout: cannot write");
+      // No fault of the input, whatever errno says: it may be EBADF.
+      return absl::InternalError(
+          absl::ErrnoToStatus(errno, "stdout: cannot write").message());
     }
   }
   return absl::OkStatus();
@@ -403,18 +407,17 @@ int RunMain(int argc, const char* const* argv, const Program& program,
   absl::Status status;
   try {
     status = ParseAndRun(argc, argv, program, run);
+  } catch (const std::bad_alloc&) {
+    status = absl::ResourceExhaustedError("out of memory");
   } catch (const std::exception& exception) {
     // LibTorch's texts go on with a stack trace.
     const std::string text = exception.what();
     status = absl::InternalError(text.substr(0, text.find('\n')));
   }
   if (!status.ok()) {
-    const std::string line = absl::StrCat(
+    WriteToStderr(absl::StrCat(
         program.name, ": ",
-        absl::StrReplaceAll(status.message(), {{"\n", " "}}), "\n");
-    // Nobody is left to be told if stderr cannot be written.
-    [[maybe_unused]] const ssize_t written =
-        write(STDERR_FILENO, line.data(), line.size());
+        absl::StrReplaceAll(status.message(), {{"\n", " "}}), "\n"));
   }
   return ExitCode(status.code());
 }

@@ -333,15 +333,19 @@ TEST(RunMainTest, AReaderThatLeavesEndsTheProgramQuietly) {
   EXPECT_EQ(result.stderr_text, "");
 }
 
-TEST(RunMainTest, AFullDiskIsAFailure) {
-  SubprocessOptions options;
-  options.arguments = {"-c", "\"$0\" > /dev/full",
-                       RunfilePath("cmd/command_line_example")};
-  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result,
-                               RunSubprocess("bash", options));
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.stderr_text,
-              HasSubstr("stdout: cannot write: No space left on device"));
+TEST(RunMainTest, StdoutThatTakesNothingIsAFailure) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"\"$0\" > /dev/full", "No space left on device"},
+      {"\"$0\" >&-", "Bad file descriptor"}};
+  for (const auto& [command, why] : cases) {
+    SubprocessOptions options;
+    options.arguments = {"-c", command,
+                         RunfilePath("cmd/command_line_example")};
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result,
+                                 RunSubprocess("bash", options));
+    EXPECT_EQ(result.exit_code, 1) << command;
+    EXPECT_THAT(result.stderr_text, HasSubstr("stdout: cannot write: " + why));
+  }
 }
 
 }  // namespace

@@ -74,6 +74,25 @@ TEST_P(GpuTest, EvaluatesAndSamplesAsTheCpuDoes) {
   EXPECT_EQ(Run("sample", "cuda:0", flags), Run("sample", "cpu", flags));
 }
 
+// A mask is a function of the seed and the step there too.
+TEST_P(GpuTest, DropsTheSameUnitsWheneverAStepIsRepeated) {
+  const auto first_loss = [&](const std::string& run_dir,
+                              const std::string& dropout) {
+    Run("train", "cuda:0",
+        {"--data_path=text.txt", "--run_dir=" + run_dir, "--dropout=" + dropout,
+         absl::StrCat("--rnn_type=", GetParam()), "--max_steps=1",
+         "--log_every=1"});
+    const std::string metrics = workplace_.Read(run_dir + "/metrics.jsonl");
+    const json first =
+        json::parse(metrics.substr(0, metrics.find('\n')), nullptr, false);
+    return first.is_object() ? first["loss"].get<double>() : 0;
+  };
+  const double loss = first_loss("one", "0.5");
+  EXPECT_GT(loss, 0);
+  EXPECT_NEAR(first_loss("two", "0.5"), loss, 1e-4);
+  EXPECT_NE(first_loss("three", "0"), loss);
+}
+
 INSTANTIATE_TEST_SUITE_P(Networks, GpuTest, testing::Values("GRU", "LSTM"));
 
 }  // namespace

@@ -26,12 +26,12 @@ def _target(ctx, pkg_config, module):
     name = module
     if name.startswith(ctx.attr.strip_prefix):
         name = name[len(ctx.attr.strip_prefix):]
-    copts = [
-        flag
+    defines = [
+        flag[2:]
         for flag in _run(ctx, pkg_config, "--cflags", module)
-        # Headers under /usr/include need no flag, and other flags are the
-        # taste of whoever packaged the library.
-        if flag.startswith("-D") or flag.startswith("-I")
+        # The system's headers need no flag, and other flags are the taste of
+        # whoever packaged the library.
+        if flag.startswith("-D")
     ]
     return """
 cc_library(
@@ -42,7 +42,7 @@ cc_library(
 )
 """.format(
         name = repr(name),
-        defines = repr([flag[2:] for flag in copts if flag.startswith("-D")]),
+        defines = repr(defines),
         linkopts = repr(_run(ctx, pkg_config, "--libs", module)),
     )
 
@@ -72,6 +72,5 @@ pkg_config_repository = repository_rule(
         ),
     },
     configure = True,
-    environ = ["PKG_CONFIG_PATH"],
     local = True,
 )

@@ -1,4 +1,4 @@
-"""abseil: flags, status, strings, time, synchronization.
+"""abseil: flags, status, strings, time.
 
 The system's copy (Debian 12: 20220623), because gRPC links the same one and
 two copies in a program clash. It has no absl/log, no absl/crc and no status
@@ -13,33 +13,18 @@ def abseil():
         name = "abseil",
         debian_package = "libabsl-dev",
         modules = ["absl_" + module for module in [
-            "algorithm_container",
-            "any_invocable",
-            "base",
-            "bind_front",
-            "btree",
-            "cleanup",
             "core_headers",
             "flags",
             "flags_commandlineflag",
-            "flags_parse",
             "flags_reflection",
-            "flags_usage",
-            "flat_hash_map",
-            "flat_hash_set",
             "function_ref",
-            "inlined_vector",
-            "int128",
             "memory",
-            "optional",
             "span",
             "status",
             "statusor",
             "str_format",
             "strings",
-            "synchronization",
             "time",
-            "type_traits",
         ]],
         strip_prefix = "absl_",
     )
