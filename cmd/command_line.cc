@@ -1,6 +1,7 @@
 #include "cmd/command_line.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -313,6 +314,18 @@ absl::Status ParseAndRun(
   return run(command_line);
 }
 
+// Gives the standard descriptors that the caller has closed to /dev/null. A
+// file that is opened later would get their numbers, and with them what is
+// written for a person.
+void OpenStandardDescriptors() {
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(standard, F_GETFD) != -1) continue;
+    // Not for writing to stdout: that its text is lost must not be kept secret.
+    // The lowest free number is the one that is missing.
+    open("/dev/null", standard == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv,
@@ -351,9 +364,11 @@ std::string HelpText(const Program& program) {
         flag->Help(), &help);
   }
   absl::StrAppend(&help, "\n");
-  AppendFlagHelp("flagfile=FILE",
-                 "Reads flags from FILE, one a line; # begins a comment.",
-                 &help);
+  AppendFlagHelp(
+      "flagfile=FILE",
+      "Reads flags from FILE, one a line; a line that begins with # is a "
+      "comment.",
+      &help);
   AppendFlagHelp("help", "Shows this text.", &help);
   AppendFlagHelp("version", "Shows the program's version.", &help);
   return help;
@@ -404,6 +419,7 @@ int ExitCode(absl::StatusCode code) {
 int RunMain(int argc, const char* const* argv, const Program& program,
             const std::function<absl::Status(const CommandLine&)>& run) {
   signal(SIGPIPE, SIG_IGN);
+  OpenStandardDescriptors();
   absl::Status status;
   try {
     status = ParseAndRun(argc, argv, program, run);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "absl/flags/flag.h"
@@ -37,10 +38,15 @@ ABSL_FLAG(bool, json, false, "Print one JSON object instead of a line.");
 namespace charrnn {
 namespace {
 
-absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromFlags(FileSystem& files,
-                                                        const Vocab& vocab) {
-  auto corpus = OpenTextCorpusWithVocab(
-      files, UserPath(absl::GetFlag(FLAGS_data_path)), vocab);
+absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromFlags(
+    FileSystem& files, const std::set<std::string>& typed, const Vocab& vocab) {
+  const std::string path = UserPath(absl::GetFlag(FLAGS_data_path));
+  if (typed.count("data_path") == 0 && !files.Exists(path)) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no ", absl::GetFlag(FLAGS_data_path),
+                     " here: name a text with --data_path"));
+  }
+  auto corpus = OpenTextCorpusWithVocab(files, path, vocab);
   if (!corpus.ok()) return Annotate(corpus.status(), "--data_path");
   return corpus;
 }
@@ -85,7 +91,7 @@ std::string Report(const Evaluation& evaluation) {
   return json.dump() + "\n";
 }
 
-absl::Status RunEvaluation(const CommandLine&) {
+absl::Status RunEvaluation(const CommandLine& command_line) {
   const std::string part = absl::GetFlag(FLAGS_part);
   if (part != "validation" && part != "all") {
     return absl::InvalidArgumentError(
@@ -97,8 +103,9 @@ absl::Status RunEvaluation(const CommandLine&) {
       const Pretrained model,
       LoadPretrained(files, UserPath(absl::GetFlag(FLAGS_checkpoint)),
                      compute.device));
-  CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<Corpus> corpus,
-                           CorpusFromFlags(files, model.vocab));
+  CHARRNN_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Corpus> corpus,
+      CorpusFromFlags(files, command_line.typed, model.vocab));
   CHARRNN_ASSIGN_OR_RETURN(const ChunkIndex chunks,
                            ChunksFromFlags(*corpus, model.data));
   CHARRNN_LOG(INFO) << "device   " << compute.description;

@@ -1,9 +1,11 @@
 #include "cmd/training_flags.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/flags/flag.h"
@@ -160,6 +162,13 @@ absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
   if (files.ListDirectory(path).ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--save_path=", path, ": is a folder: name a file"));
+  }
+  std::error_code unknown;
+  if (std::filesystem::equivalent(
+          path, UserPath(absl::GetFlag(FLAGS_data_path)), unknown)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--save_path=", path,
+        ": is the text to train on, which would be lost: name another file"));
   }
   const absl::Status writable = CheckWritable(files, path);
   if (!writable.ok()) return Annotate(writable, "--save_path");

@@ -148,7 +148,9 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
   }
   return absl::NotFoundError(
       absl::StrCat(path, ": holds no checkpoint yet (neither best/",
-                   kModelFileName, " nor ", kModelFileName, ")"));
+                   kModelFileName, " nor ", kModelFileName,
+                   "): wait for the run's first one, or name another with "
+                   "--checkpoint"));
 }
 
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,

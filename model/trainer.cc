@@ -290,7 +290,7 @@ absl::Status Trainer::NotFinite(int64_t step, absl::string_view what) const {
 
 std::string Trainer::HowItEnded() const {
   if (state_->step >= plan_.total_steps) return "finished";
-  return absl::StrCat("finished with a loss below ",
+  return absl::StrCat("finished with a step's loss below ",
                       options_.training.stop_loss);
 }
 

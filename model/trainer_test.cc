@@ -283,7 +283,7 @@ TEST_F(TrainerTest, StopsOnceTheLossIsLowEnough) {
   EXPECT_LT(notes_.steps.back().loss, 3.6);
   EXPECT_GE(notes_.steps[notes_.steps.size() - 2].loss, 3.6);
   EXPECT_EQ(store_.steps.back(), notes_.steps.back().step);
-  EXPECT_EQ(notes_.reason, "finished with a loss below 3.6");
+  EXPECT_EQ(notes_.reason, "finished with a step's loss below 3.6");
 }
 
 TEST_F(TrainerTest, AnExceptionEndsTheRunAsAnErrorDoes) {

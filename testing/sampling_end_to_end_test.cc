@@ -174,6 +174,15 @@ TEST_F(SamplingEndToEndTest, EvaluationOfAllCountsTheWholeText) {
                     HasSubstr("perplexity ")));
 }
 
+TEST_F(SamplingEndToEndTest, EvaluationWithoutATextAsksForOne) {
+  const SubprocessResult result =
+      workplace().Run("evaluate", std::vector<std::string>());
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.stderr_text,
+            "evaluate: there is no data/tinyshakespeare.txt here: name a text "
+            "with --data_path\n");
+}
+
 TEST(ProgramsTest, HelpListsTheFlagsOnStdout) {
   const Workplace workplace;
   const std::vector<std::pair<std::string, std::string>> flags = {

@@ -31,6 +31,7 @@ using testing::Ge;
 using testing::HasSubstr;
 using testing::IsSupersetOf;
 using testing::MatchesRegex;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr char kBest[] = "run/best/model.safetensors";
@@ -263,6 +264,19 @@ TEST_F(TrainingEndToEndTest, AModelThatNoMemoryHoldsLeavesNoRunBehind) {
   EXPECT_THAT(result.stderr_text,
               MatchesRegex("train: [^\n]*out of memory[^\n]*--hidden_dim\n"));
   EXPECT_THAT(workplace_.List(), ElementsAre("text.txt"));
+}
+
+TEST_F(TrainingEndToEndTest, ClosedStandardStreamsSpoilNoFileOfTheRun) {
+  SubprocessOptions options = workplace_.Here(
+      {"-c", "\"$@\" <&- >&- 2>&-", "bash", RunfilePath("cmd/train")});
+  for (const std::string& flag : Flags({"--log_every=5"})) {
+    options.arguments.push_back(flag);
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result,
+                               RunSubprocess("bash", options));
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(Metrics(workplace_, "train"), SizeIs(5));  // each line is JSON
+  EXPECT_THAT(workplace_.Read("run/samples.txt"), Not(HasSubstr("chars/s")));
 }
 
 TEST_F(TrainingEndToEndTest, ALossThatIsNotFiniteEndsARunWithOneLine) {

@@ -127,8 +127,10 @@ std::string State(const ReportContent& content) {
                         WithThousands(content.end->step), " after ",
                         ShortDuration(absl::Seconds(content.end->wall_s)));
   }
-  return absl::StrCat("running: step ", WithThousands(LastStep(content)),
-                      " of ", WithThousands(content.plan.total_steps));
+  // Nobody is left to say so once a run has been killed.
+  return absl::StrCat("when last written: step ",
+                      WithThousands(LastStep(content)), " of ",
+                      WithThousands(content.plan.total_steps));
 }
 
 void AppendFigure(absl::string_view name, absl::string_view value,

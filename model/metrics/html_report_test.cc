@@ -54,7 +54,7 @@ ReportContent SomeContent() {
 TEST(RenderHtmlReportTest, TellsResultsSamplesAndSettings) {
   const std::string html = RenderHtmlReport(SomeContent());
   EXPECT_THAT(html, AllOf(HasSubstr("<title>A run</title>"),
-                          HasSubstr("running: step 200 of 320"),
+                          HasSubstr("when last written: step 200 of 320"),
                           HasSubstr("<b>1.6553</b><small>2.388 bits per "
                                     "character</small>"),
                           HasSubstr("<b>1,215,331</b>"),
@@ -133,7 +133,7 @@ TEST_F(HtmlReportTest, IsWrittenAfterEachValidationAndAtTheEnd) {
   EXPECT_FALSE(files_.Exists(path_));
   report_.OnValidation(Validation(64, 1, 2.25));
   EXPECT_THAT(files_.ReadFile(path_),
-              IsOkAndHolds(AllOf(HasSubstr("running: step 64 of 320"),
+              IsOkAndHolds(AllOf(HasSubstr("when last written: step 64 of 320"),
                                  HasSubstr("2.2500"), HasSubstr("Whe"))));
   report_.OnEnd({64, 1, "stopped"});
   EXPECT_THAT(files_.ReadFile(path_),
