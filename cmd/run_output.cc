@@ -21,6 +21,7 @@
 #include "model/metrics/progress_line.h"
 #include "model/metrics/samples_file.h"
 #include "model/metrics/tensorboard_log.h"
+#include "model/run_directory.h"
 #include "model/train_observer.h"
 
 namespace charrnn {
@@ -65,7 +66,7 @@ absl::StatusOr<std::unique_ptr<RunOutput>> RunOutput::Open(
     FileSystem* files, Clock* clock, const std::string& run_dir,
     const TrainingRequest& request) {
   CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
-      *files, JoinPath(run_dir, "config.json"), ConfigJson(request)));
+      *files, JoinPath(run_dir, kConfigFileName), ConfigJson(request)));
   CHARRNN_ASSIGN_OR_RETURN(
       auto metrics,
       MetricsLog::Open(files, JoinPath(run_dir, "metrics.jsonl")));

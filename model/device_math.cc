@@ -7,6 +7,7 @@
 #include "model/adam.h"
 
 namespace charrnn {
+
 double SumOfSquares(const at::Tensor& values) {
   return values.to(at::kDouble).square().sum().item<double>();
 }

@@ -15,8 +15,6 @@
 namespace charrnn {
 namespace {
 
-constexpr char kConfigFile[] = "config.json";
-
 // To the millisecond, for runs that are started by a loop; without colons,
 // which other systems forbid.
 std::string NewName(Clock& clock) {
@@ -27,7 +25,7 @@ std::string NewName(Clock& clock) {
 // A file in the folder `path` that a run would write, and that may be
 // somebody's only copy; empty if there is none.
 std::string RunFile(FileSystem& files, const std::string& path) {
-  for (const char* name : {"best", "checkpoints", kConfigFile, "latest",
+  for (const char* name : {"best", "checkpoints", kConfigFileName, "latest",
                            "metrics.jsonl", "report.html", "samples.txt"}) {
     if (files.Exists(JoinPath(path, name))) return name;
   }
@@ -63,9 +61,10 @@ absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
   absl::Status made = files.CreateDirectories(path);
   if (made.ok()) {
     // Of several that have come this far, one makes the file.
-    made = files.OpenForWrite(JoinPath(path, kConfigFile), WriteMode::kCreate)
-               .status();
-    if (absl::IsAlreadyExists(made)) return InUse(path, kConfigFile);
+    made =
+        files.OpenForWrite(JoinPath(path, kConfigFileName), WriteMode::kCreate)
+            .status();
+    if (absl::IsAlreadyExists(made)) return InUse(path, kConfigFileName);
   }
   if (!made.ok()) return Annotate(made, "--run_dir");
   return path;

@@ -11,10 +11,13 @@
 
 namespace charrnn {
 
+// What a run was asked for; the file by which a run owns its folder.
+inline constexpr char kConfigFileName[] = "config.json";
+
 // Makes the folder of a new run and returns its path: `run_dir`, or a new one
 // named after the time, as in "<runs>/2026-11-22T10-15-00.000Z", if that is
-// empty. The folder is the caller's alone from then on: an empty config.json,
-// to be replaced, keeps every other run out.
+// empty. The folder is the caller's alone from then on: an empty
+// kConfigFileName, to be replaced, keeps every other run out.
 //
 // Possible errors: FailedPrecondition if the folder holds files that a run
 // would write, which a new one would mix with its own or replace; what the
