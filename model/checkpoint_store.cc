@@ -16,7 +16,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "model/checkpoint.h"
+#include "model/model_file.h"
 
 namespace charrnn {
 namespace {

@@ -14,8 +14,9 @@
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "model/char_rnn.h"
-#include "model/checkpoint.h"
 #include "model/config.h"
+#include "model/model_file.h"
+#include "model/model_snapshot.h"
 #include "model/parameter_layout.h"
 #include "model/torch_status.h"
 

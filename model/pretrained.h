@@ -8,7 +8,7 @@
 #include "base/files.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
-#include "model/checkpoint.h"
+#include "model/config.h"
 
 namespace charrnn {
 

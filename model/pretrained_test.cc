@@ -4,15 +4,15 @@
 #include <ATen/ops/equal.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/types/span.h"
 #include "base/files.h"
 #include "data/vocab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/checkpoint.h"
 #include "model/config.h"
+#include "model/model_snapshot.h"
 #include "model/parameter_layout.h"
 #include "model/train_state.h"
 #include "testing/status_matchers.h"
@@ -31,14 +31,14 @@ TEST(PretrainedTest, ASavedModelComputesAgainWithTheSameWeights) {
   config.vocab_size = vocab.size();
   config.embedding_dim = 4;
   config.hidden_dim = 6;
-  CHARRNN_ASSERT_OK_AND_ASSIGN(
-      const TrainState state,
-      TrainState::Initial(ParameterLayout(config), 9, "cpu"));
+  const ParameterLayout layout(config);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainState state,
+                               TrainState::Initial(layout, 9, "cpu"));
+  const auto* weights = state.parameters.const_data_ptr<float>();
   CHARRNN_ASSERT_OK_AND_ASSIGN(
       const std::string bytes,
-      EncodeModel(config, DataConfig(), vocab,
-                  absl::MakeConstSpan(state.parameters.const_data_ptr<float>(),
-                                      state.parameters.numel())));
+      EncodeModel({config, DataConfig(), vocab,
+                   std::vector<float>(weights, weights + layout.flat_size())}));
   const std::string path = directory.File("model.safetensors");
   ASSERT_THAT(WriteFileAtomically(files, path, bytes), IsOk());
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Pretrained model,

@@ -21,7 +21,6 @@
 #include "data/batch_reader.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
-#include "model/checkpoint.h"
 #include "model/config.h"
 #include "model/dropout.h"
 #include "model/evaluator.h"
@@ -29,6 +28,7 @@
 #include "model/grains.h"
 #include "model/learning_rate.h"
 #include "model/loss.h"
+#include "model/model_snapshot.h"
 #include "model/sampler.h"
 #include "model/torch_status.h"
 #include "model/train_observer.h"
@@ -266,14 +266,13 @@ absl::StatusOr<bool> Trainer::Validate() {
 
 absl::Status Trainer::Save(bool best) {
   const at::Tensor parameters = state_->parameters.to(at::kCPU);
+  const auto* weights = parameters.const_data_ptr<float>();
   const DataConfig data = {options_.training.seq_len,
                            options_.training.val_fraction};
   CHARRNN_ASSIGN_OR_RETURN(
       const std::string model,
-      EncodeModel(
-          options_.model, data, parts_.corpus->vocab(),
-          absl::MakeConstSpan(parameters.const_data_ptr<float>(),
-                              static_cast<size_t>(parameters.numel()))));
+      EncodeModel({options_.model, data, parts_.corpus->vocab(),
+                   std::vector<float>(weights, weights + parameters.numel())}));
   CHARRNN_ASSIGN_OR_RETURN(const std::string path,
                            parts_.store->Save(state_->step, model, best));
   saved_ = true;

@@ -27,7 +27,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
-#include "model/checkpoint.h"
+#include "model/model_snapshot.h"
 #include "model/checkpoint_store.h"
 #include "model/config.h"
 #include "model/gradient_reducer.h"

@@ -1,4 +1,4 @@
-#include "model/checkpoint.h"
+#include "model/model_snapshot.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -10,7 +10,6 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "base/files.h"
 #include "data/vocab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,12 +17,10 @@
 #include "model/parameter_layout.h"
 #include "model/safetensors.h"
 #include "testing/status_matchers.h"
-#include "testing/temp_directory.h"
 
 namespace charrnn {
 namespace {
 
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 ModelConfig SmallConfig() {
@@ -46,8 +43,8 @@ std::vector<float> SmallParameters() {
 }
 
 std::string SmallModel() {
-  return *EncodeModel(SmallConfig(), {64, 0.25}, SmallVocab(),
-                      SmallParameters());
+  return *EncodeModel(
+      {SmallConfig(), {64, 0.25}, SmallVocab(), SmallParameters()});
 }
 
 // The file with its tensors and metadata changed by `change`.
@@ -59,7 +56,7 @@ std::string Changed(const Change& change) {
   return *EncodeSafetensors(decoded.tensors, decoded.metadata);
 }
 
-TEST(ModelFileTest, WhatWasWrittenIsRead) {
+TEST(ModelSnapshotTest, WhatWasWrittenIsRead) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const ModelSnapshot model,
                                DecodeModel(SmallModel()));
   EXPECT_EQ(ToJson(model.config), ToJson(SmallConfig()));
@@ -69,7 +66,7 @@ TEST(ModelFileTest, WhatWasWrittenIsRead) {
   EXPECT_EQ(model.parameters, SmallParameters());
 }
 
-TEST(ModelFileTest, HoldsEveryParameterUnderItsPyTorchName) {
+TEST(ModelSnapshotTest, HoldsEveryParameterUnderItsPyTorchName) {
   const std::string file = SmallModel();
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Safetensors decoded,
                                DecodeSafetensors(file));
@@ -81,18 +78,18 @@ TEST(ModelFileTest, HoldsEveryParameterUnderItsPyTorchName) {
   }
 }
 
-TEST(ModelFileTest, EqualModelsGiveEqualBytes) {
+TEST(ModelSnapshotTest, EqualModelsGiveEqualBytes) {
   EXPECT_EQ(SmallModel(), SmallModel());
 }
 
-TEST(ModelFileTest, EveryTruncationIsNoticed) {
+TEST(ModelSnapshotTest, EveryTruncationIsNoticed) {
   const std::string file = SmallModel();
   for (size_t size = 0; size < file.size(); ++size) {
     EXPECT_FALSE(DecodeModel(file.substr(0, size)).ok()) << size;
   }
 }
 
-TEST(ModelFileTest, MissingMetadataIsNamed) {
+TEST(ModelSnapshotTest, MissingMetadataIsNamed) {
   for (const char* key : {"format", "config", "data", "vocab"}) {
     EXPECT_THAT(DecodeModel(Changed(
                     [&](Safetensors& file) { file.metadata.erase(key); })),
@@ -100,7 +97,7 @@ TEST(ModelFileTest, MissingMetadataIsNamed) {
   }
 }
 
-TEST(ModelFileTest, MalformedMetadataIsNamed) {
+TEST(ModelSnapshotTest, MalformedMetadataIsNamed) {
   for (const char* key : {"config", "data", "vocab"}) {
     for (const char* value : {"", "{", "[]", "{\"a\":1}", "null"}) {
       EXPECT_THAT(DecodeModel(Changed(
@@ -111,7 +108,7 @@ TEST(ModelFileTest, MalformedMetadataIsNamed) {
   }
 }
 
-TEST(ModelFileTest, AnotherFormatsVersionIsNamed) {
+TEST(ModelSnapshotTest, AnotherFormatsVersionIsNamed) {
   EXPECT_THAT(DecodeModel(Changed([](Safetensors& file) {
                 file.metadata["format"] = "charrnn.model.2";
               })),
@@ -119,7 +116,7 @@ TEST(ModelFileTest, AnotherFormatsVersionIsNamed) {
                        HasSubstr("charrnn.model.2")));
 }
 
-TEST(ModelFileTest, ConfigVocabularyAndTensorsMustAgree) {
+TEST(ModelSnapshotTest, ConfigVocabularyAndTensorsMustAgree) {
   const auto with_config = [](absl::string_view from, absl::string_view to) {
     return Changed([&](Safetensors& file) {
       std::string& config = file.metadata["config"];
@@ -143,7 +140,7 @@ TEST(ModelFileTest, ConfigVocabularyAndTensorsMustAgree) {
                        HasSubstr("rnn.weight_ih_l0")));
 }
 
-TEST(ModelFileTest, TensorsMayComeInAnyOrder) {
+TEST(ModelSnapshotTest, TensorsMayComeInAnyOrder) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(
       const ModelSnapshot model, DecodeModel(Changed([](Safetensors& file) {
         std::reverse(file.tensors.begin(), file.tensors.end());
@@ -151,7 +148,7 @@ TEST(ModelFileTest, TensorsMayComeInAnyOrder) {
   EXPECT_EQ(model.parameters, SmallParameters());
 }
 
-TEST(ModelFileTest, AForeignTensorIsNamed) {
+TEST(ModelSnapshotTest, AForeignTensorIsNamed) {
   EXPECT_THAT(DecodeModel(Changed([](Safetensors& file) {
                 file.tensors[2].name = "something.else";
               })),
@@ -160,59 +157,6 @@ TEST(ModelFileTest, AForeignTensorIsNamed) {
   EXPECT_THAT(DecodeModel(Changed(
                   [](Safetensors& file) { file.tensors[0].dtype = "I32"; })),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("I32")));
-}
-
-class FindModelFileTest : public testing::Test {
- protected:
-  // Writes a model file into the folder `name`.
-  void Put(const std::string& name) {
-    const std::string folder = directory_.File(name);
-    ASSERT_THAT(files_.CreateDirectories(folder), IsOk());
-    ASSERT_THAT(
-        WriteFileAtomically(files_, JoinPath(folder, kModelFileName), "x"),
-        IsOk());
-  }
-
-  FileSystem& files_ = *FileSystem::Real();
-  const TempDirectory directory_;
-};
-
-TEST_F(FindModelFileTest, ARunsBestComesBeforeItsLatest) {
-  Put("checkpoints/step-1");
-  Put("checkpoints/step-2");
-  ASSERT_THAT(
-      files_.CreateSymlink("checkpoints/step-2", directory_.File("latest")),
-      IsOk());
-  EXPECT_THAT(FindModelFile(files_, directory_.path()),
-              IsOkAndHolds(EndsWith("latest/model.safetensors")));
-  ASSERT_THAT(
-      files_.CreateSymlink("checkpoints/step-1", directory_.File("best")),
-      IsOk());
-  EXPECT_THAT(FindModelFile(files_, directory_.path()),
-              IsOkAndHolds(EndsWith("best/model.safetensors")));
-}
-
-TEST_F(FindModelFileTest, AStepsFolderAndAFileAreTakenAsTheyAre) {
-  Put("step-1");
-  EXPECT_THAT(FindModelFile(files_, directory_.File("step-1")),
-              IsOkAndHolds(EndsWith("step-1/model.safetensors")));
-  const std::string file = directory_.File("step-1/model.safetensors");
-  EXPECT_THAT(FindModelFile(files_, file), IsOkAndHolds(file));
-}
-
-TEST_F(FindModelFileTest, WhatIsMissingIsNamed) {
-  EXPECT_THAT(FindModelFile(files_, directory_.File("absent")),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("absent")));
-  EXPECT_THAT(FindModelFile(files_, directory_.path()),
-              StatusIs(absl::StatusCode::kNotFound,
-                       HasSubstr("holds no checkpoint yet")));
-}
-
-TEST_F(FindModelFileTest, LoadingNamesTheFileThatIsBroken) {
-  Put("step-1");
-  EXPECT_THAT(LoadModel(files_, directory_.File("step-1/model.safetensors")),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("step-1/model.safetensors: not a model")));
 }
 
 }  // namespace
