@@ -132,6 +132,16 @@ absl::StatusOr<FileKind> FaultInjectingFileSystem::Kind(
   return base_->Kind(path);
 }
 
+absl::StatusOr<std::unique_ptr<FileLock>> FaultInjectingFileSystem::Lock(
+    const std::string& path) {
+  return base_->Lock(path);
+}
+
+absl::StatusOr<int64_t> FaultInjectingFileSystem::FreeSpace(
+    const std::string& path) {
+  return base_->FreeSpace(path);
+}
+
 bool FaultInjectingFileSystem::Exists(const std::string& path) {
   return base_->Exists(path);
 }

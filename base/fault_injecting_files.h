@@ -67,6 +67,9 @@ class FaultInjectingFileSystem : public FileSystem {
       const std::string& path) override;
   absl::StatusOr<std::string> ReadSymlink(const std::string& path) override;
   absl::StatusOr<FileKind> Kind(const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<FileLock>> Lock(
+      const std::string& path) override;
+  absl::StatusOr<int64_t> FreeSpace(const std::string& path) override;
   bool Exists(const std::string& path) override;
 
  private:

@@ -3,7 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,16 +18,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <random>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 
 namespace charrnn {
@@ -94,6 +100,15 @@ class RealWritableFile : public WritableFile {
  private:
   const std::string path_;
   Descriptor descriptor_;
+};
+
+// Locks go with the descriptor, and end with it.
+class RealFileLock : public FileLock {
+ public:
+  explicit RealFileLock(int fd) : descriptor_(fd) {}
+
+ private:
+  const Descriptor descriptor_;
 };
 
 // Bytes of memory that the machine has.
@@ -235,8 +250,48 @@ class RealFileSystem : public FileSystem {
     return FileKind::kOther;
   }
 
+  absl::StatusOr<std::unique_ptr<FileLock>> Lock(
+      const std::string& path) override {
+    Descriptor file(TEMP_FAILURE_RETRY(
+        open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kFileMode)));
+    if (file.get() < 0) return ErrnoStatus(path, "cannot open for writing");
+    if (TEMP_FAILURE_RETRY(flock(file.get(), LOCK_EX | LOCK_NB)) != 0) {
+      if (errno == EWOULDBLOCK) return LockedByAnother(path);
+      CHARRNN_LOG(WARNING) << ErrnoStatus(path, "cannot lock").message()
+                           << ": nothing keeps another process out";
+    }
+    const std::string self = absl::StrCat(getpid(), "\n");
+    // For people; that it cannot be written says nothing about the lock.
+    if (ftruncate(file.get(), 0) == 0) {
+      std::ignore = pwrite(file.get(), self.data(), self.size(), 0);
+    }
+    return std::make_unique<RealFileLock>(file.release());
+  }
+
+  absl::StatusOr<int64_t> FreeSpace(const std::string& path) override {
+    struct statvfs info;
+    if (statvfs(path.c_str(), &info) != 0) {
+      return ErrnoStatus(path, "cannot look at the file system");
+    }
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(info.f_bavail, info.f_frsize, &bytes)) {
+      return std::numeric_limits<int64_t>::max();
+    }
+    return bytes;
+  }
+
   bool Exists(const std::string& path) override {
     return access(path.c_str(), F_OK) == 0;
+  }
+
+ private:
+  absl::Status LockedByAnother(const std::string& path) {
+    const absl::StatusOr<std::string> holder = ReadFile(path);
+    int pid = 0;
+    const bool known = holder.ok() && absl::SimpleAtoi(*holder, &pid);
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": another process holds the lock",
+                     known ? absl::StrCat(" (number ", pid, ")") : ""));
   }
 };
 
@@ -247,15 +302,6 @@ std::string TemporaryName(const std::string& path) {
   static std::atomic<int> call{0};
   return absl::StrCat(path, ".tmp-", absl::Hex(process, absl::kZeroPad8), "-",
                       call.fetch_add(1));
-}
-
-absl::Status WriteAndSync(FileSystem& files, const std::string& path,
-                          absl::string_view contents) {
-  CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
-                           files.OpenForWrite(path, WriteMode::kTruncate));
-  CHARRNN_RETURN_IF_ERROR(file->Append(contents));
-  CHARRNN_RETURN_IF_ERROR(file->Sync());
-  return file->Close();
 }
 
 // Lets `create` make something under a temporary name, which then becomes
@@ -287,10 +333,19 @@ FileSystem* FileSystem::Real() {
   return files;
 }
 
+absl::Status WriteFile(FileSystem& files, const std::string& path,
+                       absl::string_view contents) {
+  CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<WritableFile> file,
+                           files.OpenForWrite(path, WriteMode::kTruncate));
+  CHARRNN_RETURN_IF_ERROR(file->Append(contents));
+  CHARRNN_RETURN_IF_ERROR(file->Sync());
+  return file->Close();
+}
+
 absl::Status WriteFileAtomically(FileSystem& files, const std::string& path,
                                  absl::string_view contents) {
   return CreateAtomically(files, path, [&](const std::string& temporary) {
-    return WriteAndSync(files, temporary, contents);
+    return WriteFile(files, temporary, contents);
   });
 }
 

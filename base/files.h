@@ -1,6 +1,7 @@
 #ifndef CHARRNN_BASE_FILES_H_
 #define CHARRNN_BASE_FILES_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,11 +22,18 @@ class WritableFile {
   // pieces first. On an error any first part of `data` may have been written.
   virtual absl::Status Append(absl::string_view data) = 0;
 
-  // Returns once all that was appended would survive a power cut.
+  // Returns once all that was appended would survive a power cut. Another
+  // thread may call it while this one appends.
   virtual absl::Status Sync() = 0;
 
   // Ends the writing. Nothing else may be called afterwards, also on an error.
   virtual absl::Status Close() = 0;
+};
+
+// A lock that is held until this object, or the process, ends.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
 };
 
 enum class WriteMode {
@@ -90,10 +98,27 @@ class FileSystem {
   // What is at `path`; a link is a link, wherever it points.
   virtual absl::StatusOr<FileKind> Kind(const std::string& path) = 0;
 
+  // Takes the lock that goes with the file `path`, which is made if it is
+  // missing and holds the process's number afterwards; never waits.
+  // FailedPrecondition, naming the other process, if somebody holds it, in this
+  // process or another one. A file system without locks is said aloud and
+  // otherwise ignored.
+  virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(
+      const std::string& path) = 0;
+
+  // Bytes that this user may still write to the file system of the directory
+  // `path`.
+  virtual absl::StatusOr<int64_t> FreeSpace(const std::string& path) = 0;
+
   // Whether `path` leads to something, through links. A path that may not be
   // looked at does not.
   virtual bool Exists(const std::string& path) = 0;
 };
+
+// Makes the file `path` with `contents`, synced, where nobody looks yet: unlike
+// WriteFileAtomically, a crash may leave a part of it.
+absl::Status WriteFile(FileSystem& files, const std::string& path,
+                       absl::string_view contents);
 
 // Makes `contents` the content of the file `path`, so that at every moment, and
 // after a crash or power cut at any moment, it has its old content or the new.

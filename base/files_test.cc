@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -331,6 +332,26 @@ TEST(PathTest, DirnameAndBasenameAreThoseOfTheShell) {
     EXPECT_EQ(Dirname(c.path), c.dirname) << c.path;
     EXPECT_EQ(Basename(c.path), c.basename) << c.path;
   }
+}
+
+TEST_F(FilesTest, ALockIsHeldByOneAtATime) {
+  auto lock = files_.Lock(Path("lock"));
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  const absl::Status second = files_.Lock(Path("lock")).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(second)) << second;
+  EXPECT_THAT(std::string(second.message()),
+              HasSubstr(absl::StrCat("lock: another process holds the lock ",
+                                     "(number ", getpid(), ")")));
+  lock->reset();
+  EXPECT_EQ(files_.Lock(Path("lock")).status(), absl::OkStatus());
+  EXPECT_TRUE(absl::IsNotFound(files_.Lock(Path("absent/lock")).status()));
+}
+
+TEST_F(FilesTest, TellsHowMuchMayStillBeWritten) {
+  const absl::StatusOr<int64_t> free = files_.FreeSpace(folder_);
+  ASSERT_TRUE(free.ok()) << free.status();
+  EXPECT_GT(*free, 0);
+  EXPECT_TRUE(absl::IsNotFound(files_.FreeSpace(Path("absent")).status()));
 }
 
 }  // namespace
