@@ -71,7 +71,7 @@ absl::string_view WayOut(absl::string_view function) {
       absl::StartsWith(function, "torch.nn.")) {
     return ": save model.state_dict(), not the model itself";
   }
-  return "";
+  return ": save dicts, lists, strings, numbers and tensors only";
 }
 
 class Unpickler {
