@@ -28,8 +28,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -297,11 +299,27 @@ class RealFileSystem : public FileSystem {
 
 // A name beside `path` that no other process and no other call uses: a crash
 // leaves such files behind, and two writers of one path must not share one.
+constexpr absl::string_view kTemporary = ".tmp-";
+
 std::string TemporaryName(const std::string& path) {
   static const unsigned int process = std::random_device()();
   static std::atomic<int> call{0};
-  return absl::StrCat(path, ".tmp-", absl::Hex(process, absl::kZeroPad8), "-",
-                      call.fetch_add(1));
+  return absl::StrCat(path, kTemporary, absl::Hex(process, absl::kZeroPad8),
+                      "-", call.fetch_add(1));
+}
+
+bool IsTemporaryName(absl::string_view name) {
+  const size_t begin = name.rfind(kTemporary);
+  if (begin == absl::string_view::npos) return false;
+  const std::vector<absl::string_view> parts =
+      absl::StrSplit(name.substr(begin + kTemporary.size()), '-');
+  constexpr size_t kProcessDigits = 8;
+  const auto only = [](absl::string_view text, bool (*is)(unsigned char)) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), is);
+  };
+  return parts.size() == 2 && parts[0].size() == kProcessDigits &&
+         only(parts[0], absl::ascii_isxdigit) &&
+         only(parts[1], absl::ascii_isdigit);
 }
 
 // Lets `create` make something under a temporary name, which then becomes
@@ -354,6 +372,16 @@ absl::Status CheckWritable(FileSystem& files, const std::string& path) {
   const auto file = files.OpenForWrite(temporary, WriteMode::kCreate);
   CHARRNN_RETURN_IF_ERROR(file.status());
   return files.Remove(temporary);
+}
+
+absl::Status RemoveTemporaries(FileSystem& files, const std::string& path) {
+  CHARRNN_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                           files.ListDirectory(path));
+  for (const std::string& name : names) {
+    if (!IsTemporaryName(name)) continue;
+    CHARRNN_RETURN_IF_ERROR(files.Remove(JoinPath(path, name)));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReplaceSymlink(FileSystem& files, const std::string& target,

@@ -133,6 +133,11 @@ absl::Status WriteFileAtomically(FileSystem& files, const std::string& path,
 // one beside it and removes it again.
 absl::Status CheckWritable(FileSystem& files, const std::string& path);
 
+// Removes the temporary files and links that WriteFileAtomically and
+// ReplaceSymlink have left in the folder `path` when they were interrupted.
+// Nobody else writes there meanwhile.
+absl::Status RemoveTemporaries(FileSystem& files, const std::string& path);
+
 // Makes the link `link` point to `target`, replacing a link or file there, with
 // the promise of WriteFileAtomically.
 absl::Status ReplaceSymlink(FileSystem& files, const std::string& target,

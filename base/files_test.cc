@@ -354,5 +354,27 @@ TEST_F(FilesTest, TellsHowMuchMayStillBeWritten) {
   EXPECT_TRUE(absl::IsNotFound(files_.FreeSpace(Path("absent")).status()));
 }
 
+TEST_F(FilesTest, WhatAnInterruptedWriterHasLeftIsRemoved) {
+  FaultInjectingFileSystem faulty(&files_);
+  for (const bool link : {false, true}) {
+    // Dies between the making and the renaming.
+    faulty.Inject({link ? 1 : 4, absl::InternalError("dead"), /*crash=*/true});
+    if (link) {
+      EXPECT_FALSE(ReplaceSymlink(faulty, "target", Path("link")).ok());
+    } else {
+      EXPECT_FALSE(WriteFileAtomically(faulty, Path("file"), "text").ok());
+    }
+  }
+  // Others' files, however they look.
+  for (const char* name : {"my.tmp-1", "my.tmp-0123abcd-", "a.tmp-0123abcx-1",
+                           "tmp-0123abcd-1", "x"}) {
+    Write(name, "");
+  }
+  EXPECT_THAT(Names(), ::testing::SizeIs(7));
+  EXPECT_EQ(RemoveTemporaries(files_, folder_), absl::OkStatus());
+  EXPECT_THAT(Names(), ElementsAre("a.tmp-0123abcx-1", "my.tmp-0123abcd-",
+                                   "my.tmp-1", "tmp-0123abcd-1", "x"));
+}
+
 }  // namespace
 }  // namespace charrnn

@@ -27,7 +27,7 @@
 
 ABSL_FLAG(std::string, checkpoint, "runs/latest",
           "What to evaluate: a run's folder (its best model), a step's "
-          "folder, or a .safetensors file.");
+          "folder, a .safetensors or a .pt file.");
 ABSL_FLAG(std::string, data_path, "data/tinyshakespeare.txt",
           "Text file to evaluate on.");
 ABSL_FLAG(std::string, part, "validation",

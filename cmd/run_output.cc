@@ -12,7 +12,6 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "cmd/command_line.h"
 #include "cmd/training_flags.h"
 #include "data/corpus.h"
 #include "model/config.h"
@@ -21,28 +20,11 @@
 #include "model/metrics/progress_line.h"
 #include "model/metrics/samples_file.h"
 #include "model/metrics/tensorboard_log.h"
-#include "model/run_directory.h"
 #include "model/train_observer.h"
+#include "model/train_progress.h"
 
 namespace charrnn {
 namespace {
-
-// config.json: what was asked for (flags), and what it came to.
-std::string ConfigJson(const TrainingRequest& request) {
-  nlohmann::ordered_json json;
-  json["version"] = std::string(kVersion);
-  json["corpus"] = {{"name", request.corpus->name()},
-                    {"chars", request.corpus->size()},
-                    {"fingerprint", request.corpus->fingerprint()}};
-  json["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
-  json["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
-  json["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
-  json["flags"] = FlagValues();
-  // A path may be anything, and a report of it must not end the run.
-  return json.dump(2, ' ', /*ensure_ascii=*/false,
-                   nlohmann::json::error_handler_t::replace) +
-         "\n";
-}
 
 // The settings as a person wants them listed: what the run came to.
 std::vector<std::pair<std::string, std::string>> Settings(
@@ -64,19 +46,31 @@ std::vector<std::pair<std::string, std::string>> Settings(
 
 absl::StatusOr<std::unique_ptr<RunOutput>> RunOutput::Open(
     FileSystem* files, Clock* clock, const std::string& run_dir,
-    const TrainingRequest& request) {
-  CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
-      *files, JoinPath(run_dir, kConfigFileName), ConfigJson(request)));
+    const TrainingRequest& request, const TrainProgress& progress) {
+  const std::string metrics_path = JoinPath(run_dir, "metrics.jsonl");
+  const std::string samples_path = JoinPath(run_dir, "samples.txt");
   CHARRNN_ASSIGN_OR_RETURN(
       auto metrics,
-      MetricsLog::Open(files, JoinPath(run_dir, "metrics.jsonl")));
+      MetricsLog::Open(files, metrics_path, progress.records.metrics));
   CHARRNN_ASSIGN_OR_RETURN(auto events,
                            TensorBoardLog::Open(files, run_dir, clock));
   CHARRNN_ASSIGN_OR_RETURN(
-      auto samples, SamplesFile::Open(files, JoinPath(run_dir, "samples.txt")));
+      auto samples,
+      SamplesFile::Open(files, samples_path, progress.records.samples));
   auto report =
       std::make_unique<HtmlReport>(files, JoinPath(run_dir, "report.html"),
                                    Basename(run_dir), Settings(request));
+  // The report shows the whole run.
+  CHARRNN_ASSIGN_OR_RETURN(const std::string metrics_text,
+                           files->ReadFile(metrics_path));
+  CHARRNN_ASSIGN_OR_RETURN(const std::string samples_text,
+                           files->ReadFile(samples_path));
+  if (const absl::Status told = ReplayMetrics(metrics_text, report.get());
+      !told.ok()) {
+    CHARRNN_LOG(WARNING) << metrics_path
+                         << ": the report begins here: " << told.message();
+  }
+  ReplaySamples(samples_text, report.get());
   return std::unique_ptr<RunOutput>(
       new RunOutput(std::move(metrics), std::move(events), std::move(samples),
                     std::move(report)));
@@ -138,6 +132,16 @@ void RunOutput::OnCheckpoint(const CheckpointReport& report) {
 
 void RunOutput::OnEnd(const EndReport& report) {
   Tell(&TrainObserver::OnEnd, report);
+}
+
+RecordSizes RunOutput::Records() const {
+  return {metrics_->size(), samples_->size()};
+}
+
+void RunOutput::SyncRecords() {
+  // What cannot be written has been reported as such.
+  metrics_->Sync().IgnoreError();
+  samples_->Sync().IgnoreError();
 }
 
 }  // namespace charrnn

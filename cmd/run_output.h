@@ -16,19 +16,21 @@
 #include "model/metrics/samples_file.h"
 #include "model/metrics/tensorboard_log.h"
 #include "model/train_observer.h"
+#include "model/train_progress.h"
 
 namespace charrnn {
 
 // All that a run shows and writes beside its checkpoints: the progress line on
-// stderr, and in the run's folder config.json, metrics.jsonl, TensorBoard's
-// events, samples.txt and report.html.
+// stderr, and in the run's folder metrics.jsonl, TensorBoard's events,
+// samples.txt and report.html.
 class RunOutput : public TrainObserver {
  public:
-  // Writes config.json and opens the rest in `run_dir`, which exists.
-  // Possible errors: what the file system says, naming the path.
+  // Opens them in `run_dir`, which exists, to be continued from `progress`:
+  // what an earlier session recorded after it is cut off. Possible errors: what
+  // the file system says, naming the path.
   static absl::StatusOr<std::unique_ptr<RunOutput>> Open(
       FileSystem* files, Clock* clock, const std::string& run_dir,
-      const TrainingRequest& request);
+      const TrainingRequest& request, const TrainProgress& progress);
 
   // The first file that could not be written, or OK.
   absl::Status status() const;
@@ -40,6 +42,8 @@ class RunOutput : public TrainObserver {
   void OnSample(const SampleReport& report) override;
   void OnCheckpoint(const CheckpointReport& report) override;
   void OnEnd(const EndReport& report) override;
+  RecordSizes Records() const override;
+  void SyncRecords() override;
 
  private:
   RunOutput(std::unique_ptr<MetricsLog> metrics,

@@ -1,7 +1,6 @@
 #include "cmd/run_output.h"
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/train_observer.h"
+#include "model/train_progress.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
 
@@ -25,6 +25,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class RunOutputTest : public testing::Test {
@@ -33,18 +34,23 @@ class RunOutputTest : public testing::Test {
       : files_(FileSystem::Real()),
         request_(*TrainingRequestFromFlags(*FileSystem::Real(), {})) {}
 
-  absl::StatusOr<std::unique_ptr<RunOutput>> Open() {
-    return RunOutput::Open(&files_, &clock_, folder_.path(), request_);
+  absl::StatusOr<std::unique_ptr<RunOutput>> Open(
+      const TrainProgress& progress = {}) {
+    return RunOutput::Open(&files_, &clock_, folder_.path(), request_,
+                           progress);
+  }
+
+  static TrainReport At(int64_t step) {
+    TrainReport report;
+    report.step = step;
+    return report;
   }
 
   // Tells one of each event.
   static void TellAll(RunOutput& output) {
-    output.OnStart({0, 10, 10});
+    output.OnStart({0, 10, 10, 1});
     output.OnStep({1, 1, 2.5, 345});
-    TrainReport report;
-    report.step = 1;
-    report.loss = 2.5;
-    output.OnTrain(report);
+    output.OnTrain(At(1));
     output.OnValidation({1, 1, 2.25, 17, true});
     output.OnSample({1, 2.5, "But soft"});
     output.OnCheckpoint({1, "checkpoints/step-00000001", true});
@@ -78,15 +84,37 @@ TEST_F(RunOutputTest, EveryRecordOfTheRunIsWritten) {
   EXPECT_THAT(names, Contains(StartsWith("events.out.tfevents.")));
 }
 
-TEST_F(RunOutputTest, TheConfigurationSaysWhatWasAskedAndWhatItCameTo) {
-  ASSERT_THAT(Open(), IsOk());
-  const nlohmann::json config =
-      nlohmann::json::parse(Read("config.json"), nullptr, false);
-  ASSERT_TRUE(config.is_object());
-  EXPECT_EQ(config["corpus"]["chars"], 347);
-  EXPECT_EQ(config["flags"]["seq_len"], "128");
-  EXPECT_EQ(config["training"]["seq_len"], 345);
-  EXPECT_EQ(config["model"]["vocab_size"], 45);
+TEST_F(RunOutputTest, ARunThatGoesOnKeepsWhatItsCheckpointKnows) {
+  TrainProgress progress;
+  {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const auto output, Open());
+    output->OnTrain(At(1));
+    output->OnSample({1, 2.5, "But soft"});
+    progress.records = output->Records();
+    output->OnTrain(At(2));
+    output->OnSample({2, 2.5, "what light"});
+    output->SyncRecords();
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto output, Open(progress));
+  EXPECT_EQ(output->Records().metrics, progress.records.metrics);
+  EXPECT_EQ(output->Records().samples, progress.records.samples);
+  output->OnStart({1, 10, 10, 2});
+  output->OnTrain(At(3));
+  EXPECT_THAT(Read("metrics.jsonl"),
+              AllOf(HasSubstr(R"("step":1,)"), Not(HasSubstr(R"("step":2,)")),
+                    HasSubstr(R"("step":3,)")));
+  EXPECT_THAT(Read("samples.txt"),
+              AllOf(HasSubstr("But soft"), Not(HasSubstr("what light"))));
+  // The report tells of the earlier session too.
+  output->OnEnd({3, 0.5, "finished", false});
+  EXPECT_THAT(Read("report.html"), HasSubstr("But soft"));
+}
+
+TEST_F(RunOutputTest, ARunThatBeginsAnewKeepsNothing) {
+  TellAll(**Open());
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto output, Open());
+  EXPECT_EQ(Read("metrics.jsonl"), "");
+  EXPECT_EQ(Read("samples.txt"), "");
 }
 
 TEST_F(RunOutputTest, ANameThatIsNotUtf8IsNoObstacle) {
@@ -99,10 +127,10 @@ TEST_F(RunOutputTest, ANameThatIsNotUtf8IsNoObstacle) {
                                TrainingRequestFromFlags(files_, {"data_path"}));
   CHARRNN_ASSERT_OK_AND_ASSIGN(
       const std::unique_ptr<RunOutput> output,
-      RunOutput::Open(&files_, &clock_, folder_.path(), request));
+      RunOutput::Open(&files_, &clock_, folder_.path(), request, {}));
   TellAll(*output);
   EXPECT_THAT(output->status(), IsOk());
-  EXPECT_THAT(Read("config.json"), HasSubstr(u8"caf\ufffd.txt"));
+  EXPECT_THAT(Read("report.html"), HasSubstr(u8"caf\ufffd.txt"));
 }
 
 TEST_F(RunOutputTest, AFullDiskIsReportedAndTheOtherRecordsGoOn) {

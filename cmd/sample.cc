@@ -20,7 +20,7 @@
 
 ABSL_FLAG(std::string, checkpoint, "runs/latest",
           "What to sample from: a run's folder (its best model), a step's "
-          "folder, or a .safetensors file.");
+          "folder, a .safetensors or a .pt file.");
 ABSL_FLAG(std::string, prompt, "",
           "Text to continue; empty: one random character.");
 ABSL_FLAG(int64_t, num_samples, 1, "Texts to write.");

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -11,7 +12,6 @@
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status_macros.h"
@@ -20,6 +20,8 @@
 #include "data/corpus.h"
 #include "data/vocab.h"
 #include "model/config.h"
+#include "model/model_file.h"
+#include "model/model_snapshot.h"
 #include "model/training_plan.h"
 
 ABSL_FLAG(std::string, data_path, "data/tinyshakespeare.txt",
@@ -57,10 +59,14 @@ ABSL_FLAG(int64_t, save_every, 0,
           "none.");
 ABSL_FLAG(int, keep_checkpoints, 3,
           "Newest checkpoints to keep, beside the best.");
-ABSL_FLAG(std::string, run_dir, "",
-          "Folder of the run; empty: runs/<UTC time>.");
+ABSL_FLAG(
+    std::string, init_from, "",
+    "Model to begin a new run with, its weights and vocabulary: a run's "
+    "folder, a step's folder, a .safetensors or a .pt file; empty: random "
+    "weights.");
 ABSL_FLAG(std::string, save_path, "",
-          "Export the best model to this .safetensors file; empty: off.");
+          "Export the best model to this .safetensors or .pt file; empty: "
+          "off.");
 
 namespace charrnn {
 namespace {
@@ -124,12 +130,67 @@ void SuitSnippet(const std::set<std::string>& typed, TrainingRequest& request) {
   }
 }
 
+// Makes the network that of `given`, a model that `from` names, unless a flag
+// asks for another one.
+absl::Status TakeNetwork(const ModelConfig& given, const std::string& from,
+                         const std::set<std::string>& typed,
+                         ModelConfig& config) {
+  absl::Status status;
+  const auto take = [&](const char* flag, const auto& value,
+                        const auto& asked) {
+    if (!status.ok() || typed.count(flag) == 0 || value == asked) return;
+    status = absl::InvalidArgumentError(
+        absl::StrCat("--", flag, "=", asked, ": ", from, " has ", value,
+                     ", and weights fit no other network: leave the flag out"));
+  };
+  take("rnn_type", RnnTypeName(given.rnn_type), RnnTypeName(config.rnn_type));
+  take("embedding_dim", given.embedding_dim, config.embedding_dim);
+  take("hidden_dim", given.hidden_dim, config.hidden_dim);
+  take("num_layers", given.num_layers, config.num_layers);
+  const double dropout = config.dropout;
+  config = given;
+  if (typed.count("dropout")) config.dropout = dropout;
+  return status;
+}
+
+// The vocabulary of the model to go on from, if there is one.
+absl::StatusOr<std::optional<Vocab>> OpenModel(
+    FileSystem& files, const std::set<std::string>& typed,
+    const ModelSnapshot* resumed, TrainingRequest& request) {
+  if (resumed != nullptr) {
+    CHARRNN_RETURN_IF_ERROR(TakeNetwork(resumed->config, "the run to resume",
+                                        typed, request.model));
+    return resumed->vocab;
+  }
+  const std::string path = UserPath(absl::GetFlag(FLAGS_init_from));
+  if (path.empty()) return std::nullopt;
+  auto model = FindAndLoadModel(files, path);
+  if (!model.ok()) return Annotate(model.status(), "--init_from");
+  CHARRNN_RETURN_IF_ERROR(TakeNetwork(
+      model->config, absl::StrCat("--init_from=", path), typed, request.model));
+  request.initial_parameters = std::move(model->parameters);
+  return model->vocab;
+}
+
+// The text under the vocabulary `vocab`, or its own if there is none.
 absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
+                        const std::optional<Vocab>& vocab,
                         TrainingRequest& request) {
   CHARRNN_ASSIGN_OR_RETURN(const Encoding encoding,
                            ParseEncoding(absl::GetFlag(FLAGS_encoding)));
+  if (vocab.has_value() && typed.count("encoding") &&
+      encoding != vocab->encoding()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--encoding=", EncodingName(encoding),
+                     ": the model to go on from reads ",
+                     EncodingName(vocab->encoding()), ": leave the flag out"));
+  }
   const std::string path = UserPath(absl::GetFlag(FLAGS_data_path));
   if (typed.count("data_path") == 0 && !files.Exists(path)) {
+    if (request.initial_parameters.has_value()) {
+      return absl::InvalidArgumentError(
+          "--init_from: needs a text: name one with --data_path");
+    }
     request.notes.push_back(
         absl::StrCat("there is no ", absl::GetFlag(FLAGS_data_path),
                      " here and no --data_path was given: training on the "
@@ -137,7 +198,9 @@ absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
     request.corpus = SnippetCorpus(encoding);
     SuitSnippet(typed, request);
   } else {
-    auto corpus = OpenTextCorpus(files, path, encoding);
+    auto corpus = vocab.has_value()
+                      ? OpenTextCorpusWithVocab(files, path, *vocab)
+                      : OpenTextCorpus(files, path, encoding);
     if (!corpus.ok()) return Annotate(corpus.status(), "--data_path");
     request.corpus = *std::move(corpus);
   }
@@ -149,19 +212,8 @@ absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
 absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
   std::string path = UserPath(absl::GetFlag(FLAGS_save_path));
   if (path.empty()) return path;
-  if (!absl::EndsWith(path, ".safetensors")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--save_path=", path, ": the name must end in .safetensors"));
-  }
-  // Only a folder can be listed.
-  if (!files.ListDirectory(Dirname(path)).ok()) {
-    return absl::NotFoundError(
-        absl::StrCat("--save_path=", path, ": there is no folder ",
-                     Dirname(path), ": make it, or name another place"));
-  }
-  if (files.ListDirectory(path).ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--save_path=", path, ": is a folder: name a file"));
+  if (const absl::Status fit = CheckModelPath(files, path); !fit.ok()) {
+    return Annotate(fit, "--save_path");
   }
   std::error_code unknown;
   if (std::filesystem::equivalent(
@@ -170,22 +222,22 @@ absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
         "--save_path=", path,
         ": is the text to train on, which would be lost: name another file"));
   }
-  const absl::Status writable = CheckWritable(files, path);
-  if (!writable.ok()) return Annotate(writable, "--save_path");
   return path;
 }
 
 }  // namespace
 
 absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
-    FileSystem& files, const std::set<std::string>& typed) {
+    FileSystem& files, const std::set<std::string>& typed,
+    const ModelSnapshot* resumed) {
   TrainingRequest request;
   CHARRNN_ASSIGN_OR_RETURN(request.model, ModelFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.training, TrainingFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.sampling, SamplingConfigFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.save_path, SavePathFromFlags(files));
-  request.run_dir = UserPath(absl::GetFlag(FLAGS_run_dir));
-  CHARRNN_RETURN_IF_ERROR(OpenCorpus(files, typed, request));
+  CHARRNN_ASSIGN_OR_RETURN(const std::optional<Vocab> vocab,
+                           OpenModel(files, typed, resumed, request));
+  CHARRNN_RETURN_IF_ERROR(OpenCorpus(files, typed, vocab, request));
   auto fitted = FitToCorpus(request.training, request.corpus->size());
   if (!fitted.ok()) return Annotate(fitted.status(), request.corpus->name());
   request.notes.insert(request.notes.end(), fitted->notes.begin(),

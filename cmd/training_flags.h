@@ -2,6 +2,7 @@
 #define CHARRNN_CMD_TRAINING_FLAGS_H_
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/files.h"
 #include "data/corpus.h"
 #include "model/config.h"
+#include "model/model_snapshot.h"
 
 namespace charrnn {
 
@@ -19,7 +21,8 @@ struct TrainingRequest {
   ModelConfig model;        // its vocabulary that of the corpus
   TrainingConfig training;  // fitted to the corpus
   SamplingConfig sampling;
-  std::string run_dir;    // empty: one named after the time
+  // Weights to begin with instead of random ones, in the model's layout.
+  std::optional<std::vector<float>> initial_parameters;
   std::string save_path;  // empty: off
 
   // What was changed to suit a small text, a line each; to be said aloud once
@@ -27,14 +30,17 @@ struct TrainingRequest {
   std::vector<std::string> notes;
 };
 
-// Reads the training flags and the text that they name. `typed` are the flags
-// that the user gave: a text that was not asked for may be absent, and then the
-// built-in snippet stands in, with settings that suit it.
+// Reads the training flags, and the text and model that they name. `typed` are
+// the flags that the user gave: a text that was not asked for may be absent,
+// and then the built-in snippet stands in, with settings that suit it.
+// `resumed` is the model of the run that goes on, if there is one; it, or else
+// that of --init_from, decides on the network and the vocabulary.
 //
 // Possible errors: InvalidArgument, naming the flag or the text; NotFound and
 // others that the file system gives.
 absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
-    FileSystem& files, const std::set<std::string>& typed);
+    FileSystem& files, const std::set<std::string>& typed,
+    const ModelSnapshot* resumed = nullptr);
 
 }  // namespace charrnn
 

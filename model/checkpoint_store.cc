@@ -1,5 +1,6 @@
 #include "model/checkpoint_store.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -16,7 +17,9 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "model/model_file.h"
+#include "model/checkpoint.h"
+#include "model/manifest.h"
+#include "model/train_progress.h"
 
 namespace charrnn {
 namespace {
@@ -24,62 +27,45 @@ namespace {
 constexpr char kFolder[] = "checkpoints";
 constexpr char kPrefix[] = "step-";
 constexpr char kUnfinished[] = ".unfinished";
+constexpr char kDeleted[] = ".deleted";
+constexpr char kCorrupt[] = ".corrupt";
 
 // Eight digits, so that a listing shows steps in their order.
 std::string StepName(int64_t step) {
   return absl::StrFormat("%s%08d", kPrefix, step);
 }
 
+// Of this store, and what an interruption has left of it.
+bool IsLeftover(absl::string_view name) {
+  return absl::StartsWith(name, kPrefix) &&
+         (absl::EndsWith(name, kUnfinished) || absl::EndsWith(name, kDeleted));
+}
+
+std::string Megabytes(int64_t bytes) {
+  return absl::StrFormat("%.1f MB", static_cast<double>(bytes) / 1e6);
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> LocalCheckpointStore::Save(int64_t step,
-                                                       absl::string_view model,
-                                                       bool best) {
-  const std::string name = StepName(step);
-  const std::string folder = JoinPath(run_dir_, kFolder);
-  std::string path = JoinPath(folder, name);
-  CHARRNN_RETURN_IF_ERROR(Write(folder, path, model));
-  const std::string target = JoinPath(kFolder, name);
-  CHARRNN_RETURN_IF_ERROR(
-      ReplaceSymlink(*files_, target, JoinPath(run_dir_, "latest")));
-  if (best) {
-    CHARRNN_RETURN_IF_ERROR(
-        ReplaceSymlink(*files_, target, JoinPath(run_dir_, "best")));
-  }
-  if (const absl::Status retained = Retain(); !retained.ok()) {
-    // The checkpoint is safe; the space is not worth ending a run for.
-    CHARRNN_LOG(WARNING) << "an old checkpoint was not deleted: "
-                         << retained.message();
-  }
-  return path;
+std::string LocalCheckpointStore::Folder() const {
+  return JoinPath(run_dir_, kFolder);
 }
 
-absl::Status LocalCheckpointStore::Write(const std::string& folder,
-                                         const std::string& path,
-                                         absl::string_view model) {
-  if (files_->Exists(path)) {
-    // A step that is done again, after a crash between commit and links.
-    return WriteFileAtomically(*files_, JoinPath(path, kModelFileName), model);
-  }
-  const std::string unfinished = absl::StrCat(path, kUnfinished);
-  CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, unfinished));
-  CHARRNN_RETURN_IF_ERROR(files_->CreateDirectories(unfinished));
-  absl::Status written =
-      WriteFileAtomically(*files_, JoinPath(unfinished, kModelFileName), model);
-  if (written.ok()) written = files_->Rename(unfinished, path);
-  if (!written.ok()) {
-    RemoveRecursively(*files_, unfinished).IgnoreError();
-    return written;
-  }
-  return files_->SyncDirectory(folder);
+std::string LocalCheckpointStore::PathOf(int64_t step) const {
+  return Path(StepName(step));
 }
 
-absl::Status LocalCheckpointStore::Retain() {
-  const std::string folder = JoinPath(run_dir_, kFolder);
-  CHARRNN_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                           files_->ListDirectory(folder));
-  std::map<int64_t, std::string> committed;  // by step, oldest first
-  for (const std::string& name : names) {
+std::string LocalCheckpointStore::Path(const std::string& name) const {
+  return JoinPath(Folder(), name);
+}
+
+absl::StatusOr<std::map<int64_t, std::string>>
+LocalCheckpointStore::Committed() {
+  std::map<int64_t, std::string> committed;
+  const auto names = files_->ListDirectory(Folder());
+  if (absl::IsNotFound(names.status())) return committed;
+  CHARRNN_RETURN_IF_ERROR(names.status());
+  for (const std::string& name : *names) {
     int64_t step = 0;
     if (absl::StartsWith(name, kPrefix) &&
         absl::SimpleAtoi(name.substr(strlen(kPrefix)), &step) &&
@@ -87,17 +73,172 @@ absl::Status LocalCheckpointStore::Retain() {
       committed[step] = name;
     }
   }
-  const absl::StatusOr<std::string> best =
-      files_->ReadSymlink(JoinPath(run_dir_, "best"));
-  // Not knowing which one is the best is no reason to delete it.
-  if (!best.ok() && !absl::IsNotFound(best.status())) return best.status();
+  return committed;
+}
+
+absl::StatusOr<LocalCheckpointStore::Found> LocalCheckpointStore::Find() {
+  CHARRNN_ASSIGN_OR_RETURN(const auto committed, Committed());
+  Found found;
+  for (auto entry = committed.rbegin(); entry != committed.rend(); ++entry) {
+    const auto& [step, name] = *entry;
+    absl::StatusOr<Checkpoint> checkpoint =
+        DecodeCheckpoint([&, path = Path(name)](const std::string& file) {
+          return files_->ReadFile(JoinPath(path, file));
+        });
+    if (checkpoint.ok() && checkpoint->progress.step != step) {
+      checkpoint = absl::DataLossError(
+          absl::StrCat("it is the checkpoint of step ",
+                       checkpoint->progress.step, ", not of its name"));
+    }
+    if (checkpoint.ok()) {
+      found.newest = *std::move(checkpoint);
+      return found;
+    }
+    const absl::Status& status = checkpoint.status();
+    // Damaged, or not all there. Anything else is no reason to give it up.
+    if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) {
+      return Annotate(status, Path(name));
+    }
+    found.broken[name] = std::string(status.message());
+  }
+  if (!found.broken.empty()) {
+    const auto& [name, what] = *found.broken.rbegin();
+    return absl::FailedPreconditionError(
+        absl::StrCat(run_dir_, ": none of its checkpoints is whole: ", name,
+                     ": ", what, ": begin a new run with another --run_dir"));
+  }
+  return found;
+}
+
+absl::Status LocalCheckpointStore::TidyUp(const Found& found) {
+  CHARRNN_RETURN_IF_ERROR(Sweep());
+  for (const auto& [name, what] : found.broken) {
+    CHARRNN_RETURN_IF_ERROR(SetAside(name));
+    CHARRNN_LOG(WARNING) << "the checkpoint " << Path(name)
+                         << " is broken and was set aside: " << what;
+  }
+  if (!found.newest.has_value()) return absl::OkStatus();
+  return Link(found.newest->progress);
+}
+
+absl::Status LocalCheckpointStore::Sweep() {
+  const auto names = files_->ListDirectory(Folder());
+  if (absl::IsNotFound(names.status())) return absl::OkStatus();
+  CHARRNN_RETURN_IF_ERROR(names.status());
+  for (const std::string& name : *names) {
+    if (!IsLeftover(name)) continue;
+    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, Path(name)));
+  }
+  return RemoveTemporaries(*files_, run_dir_);
+}
+
+absl::Status LocalCheckpointStore::SetAside(const std::string& name) {
+  std::string aside = absl::StrCat(Path(name), kCorrupt);
+  for (int i = 1; files_->Kind(aside).ok(); ++i) {
+    aside = absl::StrCat(Path(name), kCorrupt, ".", i);
+  }
+  CHARRNN_RETURN_IF_ERROR(files_->Rename(Path(name), aside));
+  return files_->SyncDirectory(Folder());
+}
+
+absl::Status LocalCheckpointStore::CheckSpace(int64_t checkpoint_bytes,
+                                              int64_t saves) {
+  CHARRNN_ASSIGN_OR_RETURN(const auto committed, Committed());
+  std::string existing = run_dir_;
+  while (!files_->Exists(existing) && Dirname(existing) != existing) {
+    existing = Dirname(existing);
+  }
+  CHARRNN_ASSIGN_OR_RETURN(const int64_t free, files_->FreeSpace(existing));
+  // The newest, the best, and the one that is being written.
+  const int64_t at_once = int64_t{keep_} + 2;
+  const int64_t more = std::min(
+      saves,
+      std::max<int64_t>(1, at_once - static_cast<int64_t>(committed.size())));
+  int64_t wanted = 0;
+  if (!__builtin_mul_overflow(more, checkpoint_bytes, &wanted) &&
+      wanted <= free) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      run_dir_, ": ", Megabytes(free), " are free where ", more,
+      " checkpoints of ", Megabytes(checkpoint_bytes),
+      " are to be kept: free some, lower --keep_checkpoints, or name a folder "
+      "on another disk with --run_dir"));
+}
+
+absl::StatusOr<std::string> LocalCheckpointStore::Save(
+    const Checkpoint& checkpoint) {
+  const std::string name = StepName(checkpoint.progress.step);
+  if (!files_->Exists(Path(name))) {
+    CHARRNN_ASSIGN_OR_RETURN(const auto checkpoint_files,
+                             EncodeCheckpoint(checkpoint));
+    CHARRNN_RETURN_IF_ERROR(Write(name, checkpoint_files));
+  }
+  CHARRNN_RETURN_IF_ERROR(Link(checkpoint.progress));
+  if (const absl::Status retained = Retain(checkpoint.progress.best_step);
+      !retained.ok()) {
+    // The checkpoint is safe; the space is not worth ending a run for.
+    CHARRNN_LOG(WARNING) << "an old checkpoint was not deleted: "
+                         << retained.message();
+  }
+  return Path(name);
+}
+
+absl::Status LocalCheckpointStore::Write(
+    const std::string& name,
+    const std::vector<CheckpointFile>& checkpoint_files) {
+  const std::string unfinished = absl::StrCat(Path(name), kUnfinished);
+  CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, unfinished));
+  CHARRNN_RETURN_IF_ERROR(files_->CreateDirectories(unfinished));
+  absl::Status written;
+  for (const CheckpointFile& file : checkpoint_files) {
+    if (!written.ok()) break;
+    written = WriteFile(*files_, JoinPath(unfinished, file.name), file.bytes);
+  }
+  if (written.ok()) written = files_->SyncDirectory(unfinished);
+  if (written.ok()) written = files_->Rename(unfinished, Path(name));
+  if (!written.ok()) {
+    // Its space is wanted for the next one.
+    RemoveRecursively(*files_, unfinished).IgnoreError();
+    return written;
+  }
+  return files_->SyncDirectory(Folder());
+}
+
+absl::Status LocalCheckpointStore::Link(const TrainProgress& progress) {
+  CHARRNN_RETURN_IF_ERROR(
+      ReplaceSymlink(*files_, JoinPath(kFolder, StepName(progress.step)),
+                     JoinPath(run_dir_, "latest")));
+  if (progress.best_step == 0) return absl::OkStatus();
+  const std::string best = StepName(progress.best_step);
+  if (!files_->Exists(Path(best))) {
+    CHARRNN_LOG(WARNING) << "the best checkpoint, " << Path(best)
+                         << ", is gone: the next better one takes its place";
+    return absl::OkStatus();
+  }
+  return ReplaceSymlink(*files_, JoinPath(kFolder, best),
+                        JoinPath(run_dir_, "best"));
+}
+
+absl::Status LocalCheckpointStore::Retain(int64_t best_step) {
+  CHARRNN_ASSIGN_OR_RETURN(const auto committed, Committed());
   auto surplus = static_cast<int64_t>(committed.size()) - keep_;
   for (const auto& [step, name] : committed) {
     if (surplus-- <= 0) break;
-    if (best.ok() && Basename(*best) == name) continue;
-    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, JoinPath(folder, name)));
+    if (step == best_step) continue;
+    // Under a name that nobody takes for a checkpoint's while parts are gone.
+    const std::string deleted = absl::StrCat(Path(name), kDeleted);
+    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, deleted));
+    CHARRNN_RETURN_IF_ERROR(files_->Rename(Path(name), deleted));
+    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, deleted));
   }
   return absl::OkStatus();
+}
+
+int64_t CheckpointBytes(int64_t flat_size) {
+  // Weights and two moments; names, the vocabulary and the rest are small.
+  constexpr int64_t kRest = 64 << 10;
+  return 3 * static_cast<int64_t>(sizeof(float)) * flat_size + kRest;
 }
 
 }  // namespace charrnn

@@ -2,13 +2,17 @@
 #define CHARRNN_MODEL_CHECKPOINT_STORE_H_
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "base/files.h"
+#include "model/checkpoint.h"
+#include "model/train_progress.h"
 
 namespace charrnn {
 
@@ -18,43 +22,81 @@ class CheckpointStore {
  public:
   virtual ~CheckpointStore() = default;
 
-  // Commits the model of step `step` and returns where it lies. `best` says
-  // that its validation loss is the lowest so far. An error leaves the
-  // checkpoints that were committed before as they were.
-  virtual absl::StatusOr<std::string> Save(int64_t step,
-                                           absl::string_view model,
-                                           bool best) = 0;
+  // Commits the checkpoint of its step and returns where it lies. It is the
+  // best one if its progress says so. A step that is committed already keeps
+  // what it has, for its weights are the same. An error leaves the checkpoints
+  // that were committed before as they were. Called from any thread, one at a
+  // time.
+  virtual absl::StatusOr<std::string> Save(const Checkpoint& checkpoint) = 0;
 };
 
 // Checkpoints in a run's folder:
 //
-//   checkpoints/step-00000320/model.safetensors
+//   checkpoints/step-00000320/{model.safetensors,...,MANIFEST.json}
 //   latest -> checkpoints/step-00000320
 //   best   -> checkpoints/step-00000256
 //
-// A checkpoint is written under a temporary name, synced, renamed and synced;
-// then the links move; then the oldest ones are deleted, never the best and
-// never one of the newest `keep`.
+// A checkpoint is written as step-00000320.unfinished, synced and renamed; then
+// the links move; then the oldest ones are deleted, never the best and never
+// one of the newest `keep`. One that is found broken is set aside as
+// step-00000320.corrupt and stays.
 class LocalCheckpointStore : public CheckpointStore {
  public:
-  // `files` is not owned. `keep` is at least 1.
+  // `files` is not owned. `keep` is at least 1. Nobody else writes in the
+  // folder.
   LocalCheckpointStore(FileSystem* files, std::string run_dir, int keep)
       : files_(files), run_dir_(std::move(run_dir)), keep_(keep) {}
 
-  absl::StatusOr<std::string> Save(int64_t step, absl::string_view model,
-                                   bool best) override;
+  // What the folder holds, as a run that goes on finds it.
+  struct Found {
+    // The newest checkpoint that is whole; none if there is none.
+    std::optional<Checkpoint> newest;
+    // Those that are newer and broken, with what is wrong, by name.
+    std::map<std::string, std::string> broken;
+  };
+
+  // Looks, and changes nothing. Possible errors: FailedPrecondition if
+  // checkpoints are there and not one of them is whole; Unimplemented for one
+  // of a later version; what the file system says of one that cannot be read.
+  absl::StatusOr<Found> Find();
+
+  // Puts the folder in order after an interruption: deletes what was left
+  // unfinished, sets aside what is broken, and makes the links say what the
+  // newest checkpoint knows.
+  absl::Status TidyUp(const Found& found);
+
+  // Whether the run's checkpoints fit on the disk, if each takes
+  // `checkpoint_bytes` and `saves` more are to come. The folder may be still to
+  // be made. FailedPrecondition tells both sizes.
+  absl::Status CheckSpace(int64_t checkpoint_bytes, int64_t saves);
+
+  absl::StatusOr<std::string> Save(const Checkpoint& checkpoint) override;
+
+  // Where the checkpoint of `step` lies, if there is one.
+  std::string PathOf(int64_t step) const;
 
  private:
-  // Makes the folder `path` in `folder`, with the model in it.
-  absl::Status Write(const std::string& folder, const std::string& path,
-                     absl::string_view model);
+  std::string Folder() const;
+  std::string Path(const std::string& name) const;
+  // The names of the committed checkpoints by step, oldest first.
+  absl::StatusOr<std::map<int64_t, std::string>> Committed();
+  // Makes the checkpoint `name` of `checkpoint_files`.
+  absl::Status Write(const std::string& name,
+                     const std::vector<CheckpointFile>& checkpoint_files);
+  absl::Status Link(const TrainProgress& progress);
   // Deletes what is no longer to be kept.
-  absl::Status Retain();
+  absl::Status Retain(int64_t best_step);
+  absl::Status Sweep();
+  absl::Status SetAside(const std::string& name);
 
   FileSystem* files_;
   std::string run_dir_;
   int keep_;
 };
+
+// Bytes that a checkpoint of a model with `flat_size` parameters takes on a
+// disk, about.
+int64_t CheckpointBytes(int64_t flat_size);
 
 }  // namespace charrnn
 

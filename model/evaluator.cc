@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -52,8 +53,8 @@ absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
 }  // namespace
 
 absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
-                                    const ChunkIndex& chunks,
-                                    ThreadPool& pool) {
+                                    const ChunkIndex& chunks, ThreadPool& pool,
+                                    const std::function<bool()>& stop) {
   Evaluation evaluation;
   const int64_t num_chunks = chunks.num_chunks();
   evaluation.chars = num_chunks * chunks.chunk_len();
@@ -66,6 +67,10 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
     const int64_t first = grain * grain_chunks;
     const int64_t last = std::min(first + grain_chunks, num_chunks);
     absl::StatusOr<double> loss;
+    if (stop()) {
+      statuses[grain] = absl::CancelledError("the evaluation was stopped");
+      return;
+    }
     statuses[grain] = CatchTorch("evaluating", [&] {
       loss = GrainLoss(model, corpus, chunks, first, last);
     });

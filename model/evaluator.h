@@ -2,6 +2,7 @@
 #define CHARRNN_MODEL_EVALUATOR_H_
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/statusor.h"
 #include "base/thread_pool.h"
@@ -24,9 +25,12 @@ struct Evaluation {
 // state. Chunks are cut into grains of a fixed size whose losses are summed by
 // the fixed tree, so that the number depends on nothing but model and text.
 //
-// Possible errors: those of CatchTorch.
-absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
-                                    const ChunkIndex& chunks, ThreadPool& pool);
+// Gives up soon once `stop`, which any thread may call, says so.
+//
+// Possible errors: Cancelled if `stop` said so; those of CatchTorch.
+absl::StatusOr<Evaluation> Evaluate(
+    const CharRnn& model, const Corpus& corpus, const ChunkIndex& chunks,
+    ThreadPool& pool, const std::function<bool()>& stop = [] { return false; });
 
 }  // namespace charrnn
 

@@ -1,15 +1,43 @@
 #include "model/model_file.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "model/manifest.h"
 #include "model/model_snapshot.h"
+#include "model/notebook_checkpoint.h"
 
 namespace charrnn {
+namespace {
+
+constexpr char kSafetensors[] = ".safetensors";
+constexpr char kNotebook[] = ".pt";
+
+// With which a zip archive that holds anything begins (APPNOTE.TXT, 4.3.7); a
+// safetensors file only if its header has 67,324,752 bytes.
+constexpr absl::string_view kZipMagic = "PK\x03\x04";
+
+// A file of a checkpoint against what its manifest says.
+absl::Status CheckManifest(FileSystem& files, const std::string& file,
+                           absl::string_view bytes) {
+  const auto text = files.ReadFile(JoinPath(Dirname(file), kManifestFileName));
+  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  CHARRNN_RETURN_IF_ERROR(text.status());
+  CHARRNN_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Decode(*text));
+  for (const std::string& name : manifest.names()) {
+    if (name == Basename(file)) return manifest.Check(name, bytes);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::StatusOr<std::string> FindModelFile(FileSystem& files,
                                           const std::string& path) {
@@ -17,30 +45,83 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
     return absl::NotFoundError(absl::StrCat(
         path,
         ": there is no such checkpoint: train a model first, or name "
-        "another with --checkpoint"));
+        "another"));
   }
   // A folder can be listed, through links as well.
   if (!files.ListDirectory(path).ok()) return path;
-  for (const char* part : {"best", "latest", ""}) {
-    std::string file = JoinPath(JoinPath(path, part), kModelFileName);
+  std::vector<std::string> folders = {"best", "latest", ""};
+  // A run that ended before it could make its links.
+  const std::string checkpoints = JoinPath(path, "checkpoints");
+  if (const auto names = files.ListDirectory(checkpoints); names.ok()) {
+    for (auto name = names->rbegin(); name != names->rend(); ++name) {
+      if (absl::StrContains(*name, '.')) continue;  // unfinished, or set aside
+      folders.push_back(JoinPath("checkpoints", *name));
+    }
+  }
+  for (const std::string& folder : folders) {
+    std::string file = JoinPath(JoinPath(path, folder), kModelFileName);
     if (files.Exists(file)) return file;
   }
-  return absl::NotFoundError(
-      absl::StrCat(path, ": holds no checkpoint yet (neither best/",
-                   kModelFileName, " nor ", kModelFileName,
-                   "): wait for the run's first one, or name another with "
-                   "--checkpoint"));
+  return absl::NotFoundError(absl::StrCat(
+      path, ": holds no checkpoint yet (neither best/", kModelFileName, " nor ",
+      kModelFileName, "): wait for the run's first one, or name another"));
 }
 
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
                                         const std::string& file) {
   CHARRNN_ASSIGN_OR_RETURN(const std::string bytes, files.ReadFile(file));
+  if (const absl::Status intact = CheckManifest(files, file, bytes);
+      !intact.ok()) {
+    return Annotate(intact,
+                    absl::StrCat(file, ": is broken: name another checkpoint"));
+  }
+  if (absl::StartsWith(bytes, kZipMagic)) {
+    auto model = DecodeNotebookCheckpoint(bytes);
+    if (!model.ok()) {
+      return Annotate(model.status(),
+                      absl::StrCat(file, ": not a model of the notebook's"));
+    }
+    return model;
+  }
   auto model = DecodeModel(bytes);
   if (!model.ok()) {
     return Annotate(model.status(),
                     absl::StrCat(file, ": not a model that train has written"));
   }
   return model;
+}
+
+absl::StatusOr<ModelSnapshot> FindAndLoadModel(FileSystem& files,
+                                               const std::string& path) {
+  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
+  return LoadModel(files, file);
+}
+
+absl::Status CheckModelPath(FileSystem& files, const std::string& path) {
+  if (!absl::EndsWith(path, kSafetensors) && !absl::EndsWith(path, kNotebook)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": the name must end in ", kSafetensors, " or ", kNotebook));
+  }
+  // Only a folder can be listed.
+  if (!files.ListDirectory(Dirname(path)).ok()) {
+    return absl::NotFoundError(
+        absl::StrCat(path, ": there is no folder ", Dirname(path),
+                     ": make it, or name another place"));
+  }
+  if (files.ListDirectory(path).ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is a folder: name a file"));
+  }
+  return CheckWritable(files, path);
+}
+
+absl::Status SaveModel(FileSystem& files, const ModelSnapshot& model,
+                       const std::string& path) {
+  CHARRNN_ASSIGN_OR_RETURN(const std::string bytes,
+                           absl::EndsWith(path, kNotebook)
+                               ? EncodeNotebookCheckpoint(model)
+                               : EncodeModel(model));
+  return WriteFileAtomically(files, path, bytes);
 }
 
 }  // namespace charrnn

@@ -3,24 +3,40 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/files.h"
 #include "model/model_snapshot.h"
 
 namespace charrnn {
 
-// The file name of a model within a checkpoint's folder.
-inline constexpr char kModelFileName[] = "model.safetensors";
-
 // The model file that a user means by `path`: a file itself, a step's folder,
-// or a run's folder (its best, else its latest checkpoint). NotFound, saying
-// what is missing, if there is none.
+// or a run's folder (its best, else its latest, else its newest checkpoint).
+// NotFound, saying what is missing, if there is none.
 absl::StatusOr<std::string> FindModelFile(FileSystem& files,
                                           const std::string& path);
 
-// DecodeModel of the file `file`, which messages name.
+// The model in `file`: a .safetensors or a .pt of the PyTorch notebook's,
+// whichever its first bytes say. One that lies in a checkpoint is looked up in
+// the manifest before it is believed. Possible errors, naming `file`:
+// InvalidArgument if it is neither; DataLoss if it is damaged; the file
+// system's.
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
                                         const std::string& file);
+
+// The one after the other.
+absl::StatusOr<ModelSnapshot> FindAndLoadModel(FileSystem& files,
+                                               const std::string& path);
+
+// Whether a model can be written to `path`: the name must say in which format,
+// and the place must be writable. InvalidArgument, NotFound or the file
+// system's error, naming `path`; nothing is left there.
+absl::Status CheckModelPath(FileSystem& files, const std::string& path);
+
+// Writes the model to `path`, in one step, as a .safetensors or a .pt,
+// whichever the name says.
+absl::Status SaveModel(FileSystem& files, const ModelSnapshot& model,
+                       const std::string& path);
 
 }  // namespace charrnn
 

@@ -11,6 +11,9 @@
 
 namespace charrnn {
 
+// The file name of a model within a checkpoint's folder.
+inline constexpr char kModelFileName[] = "model.safetensors";
+
 // A trained model by itself: enough to sample from and to evaluate.
 struct ModelSnapshot {
   ModelConfig config;

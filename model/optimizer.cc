@@ -64,7 +64,7 @@ absl::StatusOr<double> Optimizer::Update(const at::Tensor& gradient_sum,
   }
   AdamStep step;
   step.learning_rate = learning_rate;
-  step.step = state.step + 1;
+  step.step = state.progress.step + 1;
   const double scale =
       ClipFactor(norm, grad_clip_) / static_cast<double>(targets);
   if (gradient_sum.is_cpu()) {

@@ -22,8 +22,8 @@ class Optimizer {
       : grad_clip_(grad_clip), pool_(pool) {}
 
   // Updates the state's parameters and moments from gradient_sum / targets and
-  // returns the norm of that gradient, before clipping. `state.step` counts
-  // the steps before this one and is left to the caller.
+  // returns the norm of that gradient, before clipping. The
+  // state's step counts the steps before this one and is left to the caller.
   //
   // Possible errors: DataLoss, with nothing changed, naming what, if the
   // gradient is not finite, and, after the update, if a weight is not; those of

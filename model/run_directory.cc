@@ -1,7 +1,9 @@
 #include "model/run_directory.h"
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,6 +16,9 @@
 
 namespace charrnn {
 namespace {
+
+// The link to the newest run.
+constexpr char kLatest[] = "latest";
 
 // To the millisecond, for runs that are started by a loop; without colons,
 // which other systems forbid.
@@ -38,18 +43,30 @@ std::string RunFile(FileSystem& files, const std::string& path) {
 }
 
 absl::Status InUse(const std::string& path, const std::string& name) {
-  return absl::FailedPreconditionError(
-      absl::StrCat(path, ": holds an earlier run or files named as a run's (",
-                   name, "): name another folder with --run_dir"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, ": holds an earlier run or files named as a run's (", name,
+      "): name another folder with --run_dir, or go on with it with --resume"));
+}
+
+absl::StatusOr<RunDirectory> Own(FileSystem& files, const std::string& path) {
+  auto lock = files.Lock(JoinPath(path, ".lock"));
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": the run is in use: ", lock.status().message(),
+                     ": wait for it to end, or name another folder with "
+                     "--run_dir"));
+  }
+  if (!lock.ok()) return Annotate(lock.status(), "--run_dir");
+  return RunDirectory{path, *std::move(lock)};
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
-                                               const std::string& runs,
-                                               const std::string& run_dir) {
+absl::StatusOr<RunDirectory> CreateRunDirectory(FileSystem& files, Clock& clock,
+                                                const std::string& runs,
+                                                const std::string& run_dir) {
   std::string path = run_dir.empty() ? JoinPath(runs, NewName(clock)) : run_dir;
-  if (Basename(path) == "latest") {
+  if (Basename(path) == kLatest) {
     return absl::InvalidArgumentError(
         absl::StrCat("--run_dir=", path,
                      ": `latest` is the name of the link to the newest "
@@ -67,7 +84,20 @@ absl::StatusOr<std::string> CreateRunDirectory(FileSystem& files, Clock& clock,
     if (absl::IsAlreadyExists(made)) return InUse(path, kConfigFileName);
   }
   if (!made.ok()) return Annotate(made, "--run_dir");
-  return path;
+  return Own(files, path);
+}
+
+absl::StatusOr<std::optional<RunDirectory>> OpenRunDirectory(
+    FileSystem& files, const std::string& runs, const std::string& run_dir) {
+  std::string path = run_dir.empty() ? JoinPath(runs, kLatest) : run_dir;
+  // The run's own name is the one to show.
+  const auto target = files.ReadSymlink(path);
+  if (target.ok()) path = JoinPath(Dirname(path), *target);
+  if (!files.Exists(JoinPath(path, kConfigFileName))) {
+    return std::optional<RunDirectory>();
+  }
+  CHARRNN_ASSIGN_OR_RETURN(RunDirectory directory, Own(files, path));
+  return std::make_optional(std::move(directory));
 }
 
 absl::Status MarkLatest(FileSystem& files, const std::string& runs,
@@ -77,7 +107,7 @@ absl::Status MarkLatest(FileSystem& files, const std::string& runs,
   };
   const std::string path = normal(run_dir);
   if (Dirname(path) != normal(runs)) return absl::OkStatus();
-  return ReplaceSymlink(files, Basename(path), JoinPath(runs, "latest"));
+  return ReplaceSymlink(files, Basename(path), JoinPath(runs, kLatest));
 }
 
 }  // namespace charrnn

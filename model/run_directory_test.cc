@@ -23,8 +23,19 @@ using ::testing::HasSubstr;
 
 class RunDirectoryTest : public testing::Test {
  protected:
+  // The path of a new run, whose process has ended.
   absl::StatusOr<std::string> Create(const std::string& run_dir) {
-    return CreateRunDirectory(files_, clock_, runs_, run_dir);
+    auto directory = CreateRunDirectory(files_, clock_, runs_, run_dir);
+    if (!directory.ok()) return directory.status();
+    return directory->path;
+  }
+
+  // The path of the run that goes on, whose process has ended; "none".
+  std::string Open(const std::string& run_dir) {
+    const auto directory = OpenRunDirectory(files_, runs_, run_dir);
+    EXPECT_THAT(directory, IsOk());
+    return directory.ok() && directory->has_value() ? (*directory)->path
+                                                    : "none";
   }
 
   FileSystem& files_ = *FileSystem::Real();
@@ -93,6 +104,40 @@ TEST_F(RunDirectoryTest, AFileInItsPlaceIsRefusedAndStays) {
   ASSERT_THAT(WriteFileAtomically(files_, path, "mine"), IsOk());
   EXPECT_FALSE(Create(path).ok());
   EXPECT_THAT(files_.ReadFile(path), IsOkAndHolds("mine"));
+}
+
+TEST_F(RunDirectoryTest, ARunThatIsThereGoesOn) {
+  EXPECT_EQ(Open(""), "none");
+  EXPECT_EQ(Open(JoinPath(runs_, "one")), "none");
+  ASSERT_THAT(Create(JoinPath(runs_, "one")), IsOk());
+  EXPECT_EQ(Open(JoinPath(runs_, "one")), JoinPath(runs_, "one"));
+  EXPECT_EQ(Open(""), "none");
+  ASSERT_THAT(MarkLatest(files_, runs_, JoinPath(runs_, "one")), IsOk());
+  EXPECT_EQ(Open(""), JoinPath(runs_, "one"));
+  EXPECT_EQ(Open(JoinPath(runs_, "latest")), JoinPath(runs_, "one"));
+}
+
+TEST_F(RunDirectoryTest, AFolderThatIsNoRunIsNotLocked) {
+  const std::string path = directory_.File("mine");
+  ASSERT_THAT(files_.CreateDirectories(path), IsOk());
+  EXPECT_EQ(Open(path), "none");
+  EXPECT_THAT(files_.ListDirectory(path), IsOkAndHolds(testing::IsEmpty()));
+}
+
+TEST_F(RunDirectoryTest, ARunBelongsToOneProcessAtATime) {
+  const std::string path = JoinPath(runs_, "one");
+  {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const RunDirectory run,
+        CreateRunDirectory(files_, clock_, runs_, path));
+    EXPECT_THAT(OpenRunDirectory(files_, runs_, path),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("the run is in use")));
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto run,
+                               OpenRunDirectory(files_, runs_, path));
+  EXPECT_THAT(OpenRunDirectory(files_, runs_, path),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 }  // namespace

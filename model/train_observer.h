@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "model/train_progress.h"
+
 namespace charrnn {
 
 // What is known of a run before its first step.
@@ -11,6 +13,9 @@ struct RunPlan {
   int64_t start_step = 0;       // steps already done
   int64_t total_steps = 0;      // the step at which the run ends
   int64_t steps_per_epoch = 0;  // whole batches in an epoch
+  // The first step of which there will be reports: the one after the last done,
+  // or that one itself if a stop has left its reports undone.
+  int64_t first_report_step = 1;
 };
 
 // One finished step; cheap, told after every step.
@@ -59,13 +64,14 @@ struct CheckpointReport {
 struct EndReport {
   int64_t step = 0;
   double wall_s = 0;
-  std::string reason;   // "finished", or the error
-  bool failed = false;  // by an error, which whoever started the run reports
+  std::string reason;   // "finished", "stopped", or the error
+  bool failed = false;  // or stopped, which whoever started the run reports
 };
 
 // Told what happens while a model is trained; the trainer knows no file and no
-// terminal. Calls come from the training thread, one at a time and in order;
-// an implementation returns soon, because training waits for it.
+// terminal. Calls come from the training thread, one at a time and in order
+// (SyncRecords alone from another one); an implementation returns soon, because
+// training waits for it.
 class TrainObserver {
  public:
   virtual ~TrainObserver() = default;
@@ -77,6 +83,13 @@ class TrainObserver {
   virtual void OnSample(const SampleReport&) {}
   virtual void OnCheckpoint(const CheckpointReport&) {}
   virtual void OnEnd(const EndReport&) {}
+
+  // How long the records are that all of this has made so far.
+  virtual RecordSizes Records() const { return {}; }
+
+  // Returns once they would survive a power cut, as far as they can be written:
+  // a checkpoint that names their sizes follows.
+  virtual void SyncRecords() {}
 };
 
 }  // namespace charrnn

@@ -4,36 +4,43 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <limits>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "data/vocab.h"
+#include "model/checkpoint.h"
+#include "model/config.h"
 #include "model/parameter_layout.h"
+#include "model/train_progress.h"
 
 namespace charrnn {
 
 // All that a run's future depends on, beside its configuration and its text.
-// The position in the data is the step; the batches follow from it.
 struct TrainState {
-  // A run that has not begun, its weights drawn from `seed`, on "cpu" or
-  // "cuda:N". Possible errors: those of CatchTorch.
+  // States on `device`, "cpu" or "cuda:N": a run that has not begun, its
+  // weights drawn from `seed` or given as [layout.flat_size()], and one that
+  // goes on. Possible errors: those of CatchTorch.
   static absl::StatusOr<TrainState> Initial(const ParameterLayout& layout,
                                             uint64_t seed,
                                             const std::string& device);
+  static absl::StatusOr<TrainState> FromParameters(
+      absl::Span<const float> parameters, const std::string& device);
+  static absl::StatusOr<TrainState> FromCheckpoint(const Checkpoint& checkpoint,
+                                                   const std::string& device);
 
-  int64_t step = 0;  // steps done
+  // A copy of all of it, with what else a checkpoint tells. Possible errors:
+  // those of CatchTorch.
+  absl::StatusOr<Checkpoint> ToCheckpoint(const ModelConfig& config,
+                                          const DataConfig& data,
+                                          const Vocab& vocab) const;
 
   // Flat arrays in the layout's order, float32, on the training device.
   at::Tensor parameters;
   at::Tensor exp_avg;     // Adam's first moment
   at::Tensor exp_avg_sq;  // Adam's second moment
 
-  // The loss since it was last reported, in nats summed over targets.
-  double loss_sum = 0;
-  int64_t loss_targets = 0;
-
-  // The lowest validation loss so far, nats per character.
-  double best_loss = std::numeric_limits<double>::infinity();
+  TrainProgress progress;
 };
 
 }  // namespace charrnn

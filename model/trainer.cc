@@ -3,10 +3,13 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +24,7 @@
 #include "data/batch_reader.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
+#include "model/checkpoint.h"
 #include "model/config.h"
 #include "model/dropout.h"
 #include "model/evaluator.h"
@@ -28,10 +32,10 @@
 #include "model/grains.h"
 #include "model/learning_rate.h"
 #include "model/loss.h"
-#include "model/model_snapshot.h"
 #include "model/sampler.h"
 #include "model/torch_status.h"
 #include "model/train_observer.h"
+#include "model/train_progress.h"
 #include "model/train_state.h"
 #include "model/training_plan.h"
 
@@ -48,21 +52,33 @@ Trainer::Trainer(const Options& options, const TrainingPlan& plan,
       plan_(plan),
       parts_(parts),
       state_(state),
+      progress_(state->progress),
       model_(options.model, state->parameters),
       optimizer_(options.training.grad_clip, parts.pool),
       num_grains_(
-          NumGrains(options.training.batch_size, options.training.grains)) {}
+          NumGrains(options.training.batch_size, options.training.grains)),
+      saved_best_loss_(progress_.best_loss),
+      saved_best_step_(progress_.best_step),
+      saved_step_(progress_.step) {}
+
+bool Trainer::Finished(const TrainingConfig& config, const TrainingPlan& plan,
+                       const TrainProgress& progress) {
+  return progress.step >= plan.total_steps ||
+         progress.step_loss < config.stop_loss;
+}
 
 absl::Status Trainer::Run() {
-  begin_ = parts_.clock->Elapsed();
-  parts_.observer->OnStart(
-      {state_->step, plan_.total_steps, plan_.steps_per_epoch});
+  begin_ = parts_.clock->Elapsed() - absl::Seconds(progress_.wall_s);
+  parts_.observer->OnStart({progress_.step, plan_.total_steps,
+                            plan_.steps_per_epoch,
+                            progress_.step + (progress_.due ? 0 : 1)});
   absl::Status status;
   const absl::Status caught =
       CatchTorch("training", [&] { status = RunSteps(); });
   if (!caught.ok()) status = caught;
+  FinishSavingOrWarn();
   parts_.observer->OnEnd(
-      {state_->step, absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_),
+      {progress_.step, WallSeconds(),
        status.ok() ? HowItEnded() : std::string(status.message()),
        /*failed=*/!status.ok()});
   return status;
@@ -74,24 +90,25 @@ absl::Status Trainer::RunSteps() {
   BatchReader::Options reading;
   reading.batch_size = config.batch_size;
   reading.seed = config.seed;
-  reading.start_step = state_->step;
+  reading.start_step = progress_.step;
   reading.end_step = plan_.total_steps;
   reading.prefetch = options_.prefetch;
   reading.first_row = static_cast<int>(rows.begin);
   reading.num_rows = static_cast<int>(rows.size());
   BatchReader reader(parts_.corpus, plan_.training, reading);
 
-  bool last = state_->step >= plan_.total_steps;
+  bool last = Finished(config, plan_, progress_);
+  if (progress_.due) CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
   while (!last) {
     const absl::Duration step_begin = parts_.clock->Elapsed();
     CHARRNN_RETURN_IF_ERROR(Step(reader));
-    training_time_ += parts_.clock->Elapsed() - step_begin;
+    progress_.training_s +=
+        absl::ToDoubleSeconds(parts_.clock->Elapsed() - step_begin);
     parts_.observer->OnStep(last_step_);
-    last =
-        state_->step >= plan_.total_steps || last_step_.loss < config.stop_loss;
+    last = Finished(config, plan_, progress_);
     CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
   }
-  return absl::OkStatus();
+  return FinishSaving();
 }
 
 absl::Status Trainer::Step(BatchReader& reader) {
@@ -105,24 +122,25 @@ absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_RETURN_IF_ERROR(sums.status());
   CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(*sums));
   const double loss_sum = sums->losses.front();
-  if (!std::isfinite(loss_sum)) return NotFinite(state_->step + 1, "the loss");
+  if (!std::isfinite(loss_sum))
+    return NotFinite(progress_.step + 1, "the loss");
   const int64_t targets =
       static_cast<int64_t>(options_.training.batch_size) * batch->seq_len;
-  learning_rate_ =
-      LearningRate(options_.training, state_->step, plan_.schedule_steps);
   const absl::StatusOr<double> norm = optimizer_.Update(
-      sums->gradients.front(), targets, learning_rate_, *state_);
+      sums->gradients.front(), targets,
+      LearningRate(options_.training, progress_.step, plan_.schedule_steps),
+      *state_);
   if (absl::IsDataLoss(norm.status())) {
-    return NotFinite(state_->step + 1, norm.status().message());
+    return NotFinite(progress_.step + 1, norm.status().message());
   }
   CHARRNN_RETURN_IF_ERROR(norm.status());
-  grad_norm_ = *norm;
-  ++state_->step;
-  state_->loss_sum += loss_sum;
-  state_->loss_targets += targets;
-  timed_targets_ += targets;
-  last_step_ = {state_->step, Epoch(), loss_sum / static_cast<double>(targets),
-                targets};
+  ++progress_.step;
+  progress_.due = true;
+  progress_.step_loss = loss_sum / static_cast<double>(targets);
+  progress_.grad_norm = *norm;
+  progress_.loss_sum += loss_sum;
+  progress_.loss_targets += targets;
+  last_step_ = {progress_.step, Epoch(), progress_.step_loss, targets};
   return absl::OkStatus();
 }
 
@@ -185,116 +203,186 @@ absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {
 }
 
 absl::Status Trainer::DoWhatIsDue(bool last) {
+  // A save that is done is told before what comes after it.
+  if (saving_.has_value() && saving_->path.wait_for(std::chrono::seconds(0)) ==
+                                 std::future_status::ready) {
+    FinishSavingOrWarn();
+  }
+  progress_.records = parts_.observer->Records();
+  const TrainProgress before = progress_;
+  const absl::Status reported = Report(last);
+  if (absl::IsCancelled(reported)) {
+    // Half of it counts as nothing; what it has recorded is cut off again.
+    progress_ = before;
+    return SaveAndStop();
+  }
+  CHARRNN_RETURN_IF_ERROR(reported);
+  progress_.due = false;
+  progress_.records = parts_.observer->Records();
+  const bool epoch_ends = progress_.step % plan_.steps_per_epoch == 0;
+  if (epoch_ends || last || Due(progress_.step, options_.training.save_every)) {
+    CHARRNN_RETURN_IF_ERROR(StartSaving());
+  }
+  return parts_.stop() && !last ? SaveAndStop() : absl::OkStatus();
+}
+
+absl::Status Trainer::Report(bool last) {
   const TrainingConfig& config = options_.training;
-  const bool epoch_ends = state_->step % plan_.steps_per_epoch == 0;
-  const bool report_due =
-      Due(state_->step, config.log_every) || (last && config.log_every > 0);
+  const absl::Status stopped = absl::CancelledError("stopped");
+  if (parts_.stop()) return stopped;
   const double loss =
-      state_->loss_sum / static_cast<double>(state_->loss_targets);
-  if (report_due) Log(loss);
-  if (Due(state_->step, config.sample_every)) {
+      progress_.loss_sum / static_cast<double>(progress_.loss_targets);
+  if (Due(progress_.step, config.log_every) || (last && config.log_every > 0)) {
+    Log(loss);
+  }
+  if (Due(progress_.step, config.sample_every)) {
     CHARRNN_RETURN_IF_ERROR(Sample(loss));
   }
-  bool best = false;
-  if (epoch_ends || last) {
-    CHARRNN_ASSIGN_OR_RETURN(best, Validate());
-  }
-  if (!epoch_ends && !last && !Due(state_->step, config.save_every)) {
-    return absl::OkStatus();
-  }
-  absl::Status saved = Save(best);
-  if (saved.ok()) {
-    if (best) state_->best_loss = validation_loss_;
-  } else if (last) {
-    return saved;
-  } else {
-    CHARRNN_LOG(WARNING) << "the checkpoint of step " << state_->step
-                         << " was not saved, training goes on: "
-                         << saved.message();
+  if (last || progress_.step % plan_.steps_per_epoch == 0) {
+    // Whether the one before has become the best decides on this one.
+    FinishSavingOrWarn();
+    CHARRNN_RETURN_IF_ERROR(Validate());
   }
   return absl::OkStatus();
 }
 
 void Trainer::Log(double loss) {
   TrainReport report;
-  report.step = state_->step;
+  report.step = progress_.step;
   report.epoch = Epoch();
   report.loss = loss;
-  report.chars_per_s = static_cast<double>(timed_targets_) /
-                       absl::ToDoubleSeconds(training_time_);
-  report.grad_norm = grad_norm_;
-  report.learning_rate = learning_rate_;
-  report.wall_s = absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_);
+  report.chars_per_s =
+      static_cast<double>(progress_.loss_targets) / progress_.training_s;
+  report.grad_norm = progress_.grad_norm;
+  report.learning_rate =
+      LearningRate(options_.training, progress_.step - 1, plan_.schedule_steps);
+  report.wall_s = WallSeconds();
   parts_.observer->OnTrain(report);
-  state_->loss_sum = 0;
-  state_->loss_targets = 0;
-  training_time_ = absl::ZeroDuration();
-  timed_targets_ = 0;
+  progress_.loss_sum = 0;
+  progress_.loss_targets = 0;
+  progress_.training_s = 0;
 }
 
 absl::Status Trainer::Sample(double loss) {
   SamplingConfig config = options_.sampling;
   // Another text at each step, the same one whenever the step is repeated.
-  config.seed = MixSeed(config.seed, static_cast<uint64_t>(state_->step));
+  config.seed = MixSeed(config.seed, static_cast<uint64_t>(progress_.step));
   const Sampler sampler(&model_, config);
   std::vector<int32_t> ids;
-  CHARRNN_RETURN_IF_ERROR(sampler.Generate(
-      /*prompt=*/{}, /*stream=*/0, [&](int32_t id) {
+  CHARRNN_RETURN_IF_ERROR(
+      sampler.Generate(/*prompt=*/{}, /*stream=*/0, [&](int32_t id) {
         ids.push_back(id);
-        return absl::OkStatus();
+        return parts_.stop() ? absl::CancelledError("stopped")
+                             : absl::OkStatus();
       }));
   parts_.observer->OnSample(
-      {state_->step, loss, parts_.corpus->vocab().Decode(ids)});
+      {progress_.step, loss, parts_.corpus->vocab().Decode(ids)});
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Trainer::Validate() {
-  // A run that holds nothing out cannot tell models apart: the newest is best.
-  if (plan_.validation.num_chunks() == 0) return true;
-  CHARRNN_ASSIGN_OR_RETURN(
-      const Evaluation evaluation,
-      Evaluate(model_, *parts_.corpus, plan_.validation, *parts_.pool));
-  validation_loss_ = evaluation.loss();
-  if (!std::isfinite(validation_loss_)) {
-    return NotFinite(state_->step, "the validation loss");
+absl::Status Trainer::Validate() {
+  if (plan_.validation.num_chunks() == 0) {
+    // A run that holds nothing out cannot tell models apart.
+    progress_.best_step = progress_.step;
+    return absl::OkStatus();
   }
-  const bool best = validation_loss_ < state_->best_loss;
+  CHARRNN_ASSIGN_OR_RETURN(const Evaluation evaluation,
+                           Evaluate(model_, *parts_.corpus, plan_.validation,
+                                    *parts_.pool, parts_.stop));
+  const double loss = evaluation.loss();
+  if (!std::isfinite(loss)) {
+    return NotFinite(progress_.step, "the validation loss");
+  }
+  const bool best = loss < progress_.best_loss;
+  if (best) {
+    progress_.best_loss = loss;
+    progress_.best_step = progress_.step;
+  }
   parts_.observer->OnValidation(
-      {state_->step, Epoch(), validation_loss_, evaluation.chars, best});
-  return best;
-}
-
-absl::Status Trainer::Save(bool best) {
-  const at::Tensor parameters = state_->parameters.to(at::kCPU);
-  const auto* weights = parameters.const_data_ptr<float>();
-  const DataConfig data = {options_.training.seq_len,
-                           options_.training.val_fraction};
-  CHARRNN_ASSIGN_OR_RETURN(
-      const std::string model,
-      EncodeModel({options_.model, data, parts_.corpus->vocab(),
-                   std::vector<float>(weights, weights + parameters.numel())}));
-  CHARRNN_ASSIGN_OR_RETURN(const std::string path,
-                           parts_.store->Save(state_->step, model, best));
-  saved_ = true;
-  parts_.observer->OnCheckpoint({state_->step, path, best});
+      {progress_.step, Epoch(), loss, evaluation.chars, best});
   return absl::OkStatus();
 }
 
-absl::Status Trainer::NotFinite(int64_t step, absl::string_view what) const {
+absl::Status Trainer::StartSaving() {
+  FinishSavingOrWarn();
+  progress_.wall_s = WallSeconds();
+  CHARRNN_ASSIGN_OR_RETURN(
+      Checkpoint checkpoint,
+      state_->ToCheckpoint(
+          options_.model,
+          {options_.training.seq_len, options_.training.val_fraction},
+          parts_.corpus->vocab()));
+  saving_ =
+      Saving{progress_, std::async(std::launch::async,
+                                   [this, checkpoint = std::move(checkpoint)] {
+                                     parts_.observer->SyncRecords();
+                                     return parts_.store->Save(checkpoint);
+                                   })};
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::FinishSaving() {
+  if (!saving_.has_value()) return absl::OkStatus();
+  const absl::StatusOr<std::string> path = saving_->path.get();
+  const TrainProgress saved = saving_->progress;
+  saving_.reset();
+  const bool best = saved.best_step == saved.step;
+  if (!path.ok()) {
+    if (best) {
+      // It is nowhere, so that a later one may be worse and yet the best.
+      progress_.best_loss = saved_best_loss_;
+      progress_.best_step = saved_best_step_;
+    }
+    return path.status();
+  }
+  saved_step_ = saved.step;
+  saved_best_loss_ = saved.best_loss;
+  saved_best_step_ = saved.best_step;
+  parts_.observer->OnCheckpoint({saved.step, *path, best});
+  return absl::OkStatus();
+}
+
+void Trainer::FinishSavingOrWarn() {
+  if (!saving_.has_value()) return;
+  const int64_t step = saving_->progress.step;
+  if (const absl::Status saved = FinishSaving(); !saved.ok()) {
+    CHARRNN_LOG(WARNING) << "the checkpoint of step " << step
+                         << " was not saved, the next one is the next attempt: "
+                         << saved.message();
+  }
+}
+
+absl::Status Trainer::SaveAndStop() {
+  FinishSavingOrWarn();
+  if (saved_step_ != progress_.step) {
+    CHARRNN_RETURN_IF_ERROR(StartSaving());
+    CHARRNN_RETURN_IF_ERROR(FinishSaving());
+  }
+  return absl::CancelledError(
+      absl::StrCat("stopped at step ", progress_.step,
+                   " and saved: --resume goes on from there"));
+}
+
+absl::Status Trainer::NotFinite(int64_t step, absl::string_view what) {
+  FinishSavingOrWarn();
   return absl::DataLossError(absl::StrCat(
       "step ", step, ": ", what, " is not finite: lower --learning_rate or ",
       options_.training.grad_clip > 0 ? "--grad_clip" : "set --grad_clip=1",
-      saved_ ? "; the last checkpoint is kept" : ""));
+      saved_step_ > 0 ? "; the last checkpoint is kept" : ""));
 }
 
 std::string Trainer::HowItEnded() const {
-  if (state_->step >= plan_.total_steps) return "finished";
+  if (progress_.step >= plan_.total_steps) return "finished";
   return absl::StrCat("finished with a step's loss below ",
                       options_.training.stop_loss);
 }
 
 int64_t Trainer::Epoch() const {
-  return (state_->step - 1) / plan_.steps_per_epoch + 1;
+  return (progress_.step - 1) / plan_.steps_per_epoch + 1;
+}
+
+double Trainer::WallSeconds() const {
+  return absl::ToDoubleSeconds(parts_.clock->Elapsed() - begin_);
 }
 
 }  // namespace charrnn

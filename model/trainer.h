@@ -2,7 +2,9 @@
 #define CHARRNN_MODEL_TRAINER_H_
 
 #include <cstdint>
-#include <limits>
+#include <functional>
+#include <future>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@
 #include "model/grains.h"
 #include "model/optimizer.h"
 #include "model/train_observer.h"
+#include "model/train_progress.h"
 #include "model/train_state.h"
 #include "model/training_plan.h"
 
@@ -28,7 +31,12 @@ namespace charrnn {
 
 // Trains a model. One step, in this order: read the batch; compute its grains;
 // reduce them; check that all is finite; clip; update; then what is due: log,
-// sample, validate, save. A checkpoint of step s means that all of s is done.
+// sample, validate, save. A checkpoint of step s means that all of s is done;
+// one that is made because the run was told to stop may say that s's reports
+// are still due, and whoever goes on from it begins with these.
+//
+// A checkpoint is written from a copy on a thread of its own, one at a time;
+// training waits for the copy alone.
 //
 // The trainer knows neither files nor terminals nor other processes: these are
 // behind the store, the observer and the reducer that it is given.
@@ -53,6 +61,9 @@ class Trainer {
     TrainObserver* observer = nullptr;
     CheckpointStore* store = nullptr;
     Clock* clock = nullptr;
+    // Whether to stop, asked after each step and in between what is due. Any
+    // thread may call it; once true it stays true.
+    std::function<bool()> stop = [] { return false; };
   };
 
   // `options` have passed Validate(); the plan is MakeTrainingPlan()'s.
@@ -61,15 +72,26 @@ class Trainer {
   Trainer(const Options& options, const TrainingPlan& plan, const Parts& parts,
           TrainState* state);
 
+  // Whether a run of this configuration ends with what `progress` has done.
+  static bool Finished(const TrainingConfig& config, const TrainingPlan& plan,
+                       const TrainProgress& progress);
+
   // Trains until the plan's last step. On an error the store keeps what it
   // had.
   //
-  // Possible errors: DataLoss, naming the step, if a loss or gradient is not
+  // Possible errors: Cancelled, once a checkpoint has been committed, if it was
+  // told to stop; DataLoss, naming the step, if a loss or gradient is not
   // finite; those of the reducer and of CatchTorch; the store's, if the run's
   // last checkpoint could not be saved (an earlier failure is a warning).
   absl::Status Run();
 
  private:
+  // A checkpoint that is being written.
+  struct Saving {
+    TrainProgress progress;
+    std::future<absl::StatusOr<std::string>> path;
+  };
+
   absl::Status RunSteps();
   // One step, up to and including the update.
   absl::Status Step(BatchReader& reader);
@@ -79,38 +101,49 @@ class Trainer {
   std::vector<IndexRange> LocalPieces() const;
   absl::StatusOr<GradientSums> ComputeGradients(const Batch& batch);
 
-  // What is due after the step that has been counted.
+  // What is due after the step that has been counted. Cancelled if the run is
+  // to stop; then a checkpoint has been committed.
   absl::Status DoWhatIsDue(bool last);
+  // All of it but saving. Cancelled, somewhere in between, on a stop.
+  absl::Status Report(bool last);
   // `loss` is the mean since the last report, nats per character.
   void Log(double loss);
   absl::Status Sample(double loss);
-  // Returns whether the validation loss is the lowest so far.
-  absl::StatusOr<bool> Validate();
-  absl::Status Save(bool best);
+  absl::Status Validate();
+
+  // Begins to save the state as it is now.
+  absl::Status StartSaving();
+  // The outcome of the save that is under way, if there is one: waits for it,
+  // and tells the observer or takes back what it said to be best.
+  absl::Status FinishSaving();
+  // The same for one that training does not depend on: a failure is a warning,
+  // and the next save is the next attempt.
+  void FinishSavingOrWarn();
+  // Ends the run with a checkpoint of its state.
+  absl::Status SaveAndStop();
 
   // The error that ends a run at `step`, and what to try.
-  absl::Status NotFinite(int64_t step, absl::string_view what) const;
+  absl::Status NotFinite(int64_t step, absl::string_view what);
   std::string HowItEnded() const;  // a run without an error
   int64_t Epoch() const;           // of the last step, counted from 1
+  double WallSeconds() const;      // of the run, earlier sessions included
 
   const Options options_;
   const TrainingPlan plan_;
   const Parts parts_;
   TrainState* const state_;
+  TrainProgress& progress_;  // the state's
   const CharRnn model_;
   const Optimizer optimizer_;
   const int64_t num_grains_;
 
   StepReport last_step_;
-  double grad_norm_ = 0;      // of the last step
-  double learning_rate_ = 0;  // of the last step
-  // Of the last validation, if there was one.
-  double validation_loss_ = std::numeric_limits<double>::infinity();
-  bool saved_ = false;    // whether this run has a checkpoint
+  std::optional<Saving> saving_;
+  // Of the newest checkpoint that is committed; 0: there is none.
+  double saved_best_loss_;
+  int64_t saved_best_step_;
+  int64_t saved_step_;
   absl::Duration begin_;  // of the run, on the clock
-  // Of training alone, since the last report.
-  absl::Duration training_time_;
-  int64_t timed_targets_ = 0;
 };
 
 }  // namespace charrnn

@@ -5,8 +5,12 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <functional>
+#include <future>
 #include <limits>
 #include <memory>
 #include <new>
@@ -15,7 +19,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
@@ -27,16 +33,18 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
-#include "model/model_snapshot.h"
+#include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/config.h"
 #include "model/gradient_reducer.h"
 #include "model/learning_rate.h"
 #include "model/loss.h"
+#include "model/model_snapshot.h"
 #include "model/optimizer.h"
 #include "model/parameter_layout.h"
 #include "model/torch_threads.h"
 #include "model/train_observer.h"
+#include "model/train_progress.h"
 #include "model/train_state.h"
 #include "model/training_plan.h"
 #include "testing/status_matchers.h"
@@ -44,9 +52,11 @@
 namespace charrnn {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 // Writes down what it is told.
@@ -57,19 +67,26 @@ class Notes : public TrainObserver {
   }
   void OnStep(const StepReport& report) override {
     steps.push_back(report);
+    if (on_step) on_step(report.step);
     if (report.step == throwing_step) throw std::bad_alloc();
   }
   void OnTrain(const TrainReport& report) override {
     events.push_back(absl::StrCat("train ", report.step));
     reports.push_back(report);
+    records.push_back(absl::StrFormat("train %d %d %a %a %a", report.step,
+                                      report.epoch, report.loss,
+                                      report.grad_norm, report.learning_rate));
   }
   void OnValidation(const ValidationReport& report) override {
     events.push_back(absl::StrCat("validation ", report.step));
     validations.push_back(report);
+    records.push_back(absl::StrFormat("validation %d %d %a %d", report.step,
+                                      report.epoch, report.loss, report.best));
   }
   void OnSample(const SampleReport& report) override {
     events.push_back(absl::StrCat("sample ", report.step));
     texts.push_back(report.text);
+    records.push_back(absl::StrCat("sample ", report.step, " ", report.text));
   }
   void OnCheckpoint(const CheckpointReport& report) override {
     events.push_back(absl::StrCat("checkpoint ", report.step));
@@ -79,8 +96,15 @@ class Notes : public TrainObserver {
     reason = report.reason;
   }
 
+  RecordSizes Records() const override {
+    return {static_cast<int64_t>(records.size()), 0};
+  }
+
   int64_t throwing_step = -1;
+  std::function<void(int64_t)> on_step;
   std::vector<std::string> events;
+  // What a run's files tell, without times; a run that goes on cuts it.
+  std::vector<std::string> records;
   std::vector<StepReport> steps;
   std::vector<TrainReport> reports;
   std::vector<ValidationReport> validations;
@@ -88,22 +112,22 @@ class Notes : public TrainObserver {
   std::string reason;
 };
 
-// Keeps models in memory; fails at the steps it is told to fail at.
+// Keeps checkpoints in memory; fails at the step it is told to fail at.
 class MemoryStore : public CheckpointStore {
  public:
-  absl::StatusOr<std::string> Save(int64_t step, absl::string_view model,
-                                   bool best) override {
+  absl::StatusOr<std::string> Save(const Checkpoint& checkpoint) override {
+    if (before_save) before_save();
+    const int64_t step = checkpoint.progress.step;
     if (step == failing_step) return absl::ResourceExhaustedError("disk full");
     steps.push_back(step);
-    models.emplace_back(model);
-    if (best) best_step = step;
+    checkpoints.push_back(checkpoint);
     return absl::StrCat("step ", step);
   }
 
   int64_t failing_step = -1;
-  int64_t best_step = -1;
+  std::function<void()> before_save;
   std::vector<int64_t> steps;
-  std::vector<std::string> models;
+  std::vector<Checkpoint> checkpoints;
 };
 
 class TrainerTest : public testing::Test {
@@ -136,7 +160,7 @@ class TrainerTest : public testing::Test {
     if (!plan.ok()) return plan.status();
     return Trainer(options_, *plan,
                    {corpus_.get(), pool.get(), &reducer, &notes_, &store_,
-                    Clock::Real()},
+                    Clock::Real(), stop_},
                    &state_)
         .Run();
   }
@@ -146,17 +170,25 @@ class TrainerTest : public testing::Test {
   Notes notes_;
   MemoryStore store_;
   TrainState state_;
+  std::function<bool()> stop_ = [] { return false; };
 };
 
 TEST_F(TrainerTest, DoesWhatIsDueInTheDocumentedOrder) {
   options_.training.sample_every = 4;
   options_.training.save_every = 3;
   ASSERT_THAT(Train(), IsOk());
-  EXPECT_THAT(notes_.events,
-              ElementsAre("start of 8", "train 3", "checkpoint 3", "sample 4",
-                          "validation 4", "checkpoint 4", "train 6",
-                          "checkpoint 6", "train 8", "sample 8", "validation 8",
-                          "checkpoint 8", "end 8"));
+  // A checkpoint is told once it is written, while the next steps are trained.
+  std::vector<std::string> order;
+  std::vector<std::string> checkpoints;
+  for (const std::string& event : notes_.events) {
+    const bool saved = absl::StartsWith(event, "checkpoint");
+    (saved ? checkpoints : order).push_back(event);
+  }
+  EXPECT_THAT(order, ElementsAre("start of 8", "train 3", "sample 4",
+                                 "validation 4", "train 6", "train 8",
+                                 "sample 8", "validation 8", "end 8"));
+  EXPECT_THAT(checkpoints, ElementsAre("checkpoint 3", "checkpoint 4",
+                                       "checkpoint 6", "checkpoint 8"));
   EXPECT_THAT(notes_.steps, SizeIs(8));
   EXPECT_THAT(notes_.texts, SizeIs(2));
   EXPECT_EQ(notes_.reason, "finished");
@@ -245,9 +277,153 @@ TEST_F(TrainerTest, ARunGoesOnFromAStateAsIfItHadNeverStopped) {
   ASSERT_THAT(Train(), IsOk());
   options_.training.max_steps = 0;
   ASSERT_THAT(Continue(), IsOk());
-  EXPECT_EQ(state_.step, 8);
+  EXPECT_EQ(state_.progress.step, 8);
   EXPECT_TRUE(at::equal(state_.parameters, expected.parameters));
   EXPECT_TRUE(at::equal(state_.exp_avg_sq, expected.exp_avg_sq));
+}
+
+// What is to be the same after a run that was interrupted.
+struct Outcome {
+  std::vector<float> parameters;
+  std::vector<float> exp_avg;
+  std::vector<float> exp_avg_sq;
+  std::string progress;
+  std::vector<std::string> records;
+
+  friend bool operator==(const Outcome& a, const Outcome& b) {
+    return a.parameters == b.parameters && a.exp_avg == b.exp_avg &&
+           a.exp_avg_sq == b.exp_avg_sq && a.progress == b.progress &&
+           a.records == b.records;
+  }
+};
+
+class ResumeTest : public TrainerTest {
+ protected:
+  ResumeTest() {
+    options_.model.dropout = 0.2;
+    options_.training.lr_schedule = LrSchedule::kCosine;
+    options_.training.warmup_steps = 3;
+    options_.training.sample_every = 4;
+    options_.sampling.max_generate = 4;
+  }
+
+  Outcome Result() const {
+    const Checkpoint& last = store_.checkpoints.back();
+    TrainProgress progress = last.progress;
+    progress.wall_s = progress.training_s = 0;
+    return {last.model.parameters, last.exp_avg, last.exp_avg_sq,
+            ToJson(progress), notes_.records};
+  }
+
+  // Goes on from a checkpoint as a new process would.
+  absl::Status Resume(const Checkpoint& checkpoint) {
+    const auto kept =
+        notes_.records.begin() + checkpoint.progress.records.metrics;
+    notes_.records.erase(kept, notes_.records.end());
+    state_ = *TrainState::FromCheckpoint(checkpoint, "cpu");
+    return Continue();
+  }
+};
+
+TEST_F(ResumeTest, FromAnyStepIsAsIfTheRunHadNeverEnded) {
+  options_.training.save_every = 1;
+  ASSERT_THAT(Train(), IsOk());
+  const Outcome expected = Result();
+  const std::vector<std::string> records = notes_.records;
+  const std::vector<Checkpoint> checkpoints = store_.checkpoints;
+  ASSERT_THAT(checkpoints, SizeIs(8));
+  for (const Checkpoint& checkpoint : checkpoints) {
+    if (&checkpoint == &checkpoints.back()) break;
+    notes_.records = records;
+    ASSERT_THAT(Resume(checkpoint), IsOk());
+    EXPECT_TRUE(Result() == expected) << checkpoint.progress.step;
+  }
+}
+
+TEST_F(ResumeTest, AfterAStopAtAnyMomentIsAsIfTheRunHadNeverEnded) {
+  ASSERT_THAT(Train(), IsOk());
+  const Outcome expected = Result();
+  bool stopped = true;
+  int num_stops = 0;
+  int num_due = 0;
+  for (; stopped; ++num_stops) {
+    notes_ = Notes();
+    store_.steps.clear();
+    store_.checkpoints.clear();
+    // Told to stop at one of the moments at which the trainer asks.
+    std::atomic<int> asked{0};
+    stop_ = [&] { return asked++ >= num_stops; };
+    const absl::Status status = Train();
+    stopped = !status.ok();
+    if (!stopped) break;
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled,
+                                 HasSubstr("--resume goes on")));
+    ASSERT_THAT(store_.checkpoints, Not(IsEmpty()));
+    const Checkpoint checkpoint = store_.checkpoints.back();
+    EXPECT_EQ(checkpoint.progress.step, state_.progress.step);
+    num_due += checkpoint.progress.due;
+    stop_ = [] { return false; };
+    ASSERT_THAT(Resume(checkpoint), IsOk());
+    EXPECT_TRUE(Result() == expected)
+        << num_stops << ", step " << checkpoint.progress.step;
+  }
+  // Twice a step, and within texts of four characters and validations.
+  EXPECT_GE(num_stops, 24);
+  EXPECT_GE(num_due, 17);
+}
+
+TEST_F(ResumeTest, ARunThatHasEndedGoesOnWithMoreSteps) {
+  ASSERT_THAT(Train(), IsOk());
+  const std::vector<float> expected = Result().parameters;
+  options_.training.max_steps = 5;
+  ASSERT_THAT(Train(), IsOk());
+  options_.training.max_steps = 0;
+  ASSERT_THAT(Resume(store_.checkpoints.back()), IsOk());
+  EXPECT_EQ(Result().parameters, expected);
+}
+
+TEST_F(ResumeTest, TimesAddUp) {
+  options_.training.max_steps = 3;
+  ASSERT_THAT(Train(), IsOk());
+  Checkpoint checkpoint = store_.checkpoints.back();
+  EXPECT_GT(checkpoint.progress.wall_s, 0);
+  checkpoint.progress.wall_s = 1e6;
+  options_.training.max_steps = 0;
+  ASSERT_THAT(Resume(checkpoint), IsOk());
+  EXPECT_GT(notes_.reports.back().wall_s, 1e6);
+  EXPECT_GT(store_.checkpoints.back().progress.wall_s, 1e6);
+}
+
+TEST_F(TrainerTest, TrainingGoesOnWhileACheckpointIsWritten) {
+  options_.training.save_every = 1;
+  std::promise<void> goes_on;
+  int saves = 0;
+  notes_.on_step = [&](int64_t step) {
+    if (step == 2) goes_on.set_value();
+  };
+  store_.before_save = [&] {
+    // The first one is done only once the second step has been trained.
+    if (saves++ == 0) {
+      EXPECT_EQ(goes_on.get_future().wait_for(std::chrono::seconds(30)),
+                std::future_status::ready);
+    }
+  };
+  ASSERT_THAT(Train(), IsOk());
+  EXPECT_THAT(store_.steps, ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
+}
+
+TEST_F(TrainerTest, ABestModelThatWasNotSavedIsNotTheBest) {
+  options_.training.num_epochs = 6;
+  options_.training.learning_rate = 0.05;  // overfits soon
+  ASSERT_THAT(Train(), IsOk());
+  const int64_t best = store_.checkpoints.back().progress.best_step;
+  notes_ = Notes();
+  store_ = MemoryStore();
+  store_.failing_step = best;
+  ASSERT_THAT(Train(), IsOk());
+  const TrainProgress progress = store_.checkpoints.back().progress;
+  EXPECT_NE(progress.best_step, best);
+  EXPECT_THAT(store_.steps, Contains(progress.best_step));
 }
 
 TEST_F(TrainerTest, BestIsTheLowestValidationLoss) {
@@ -264,16 +440,16 @@ TEST_F(TrainerTest, BestIsTheLowestValidationLoss) {
       lowest_step = report.step;
     }
   }
-  EXPECT_EQ(store_.best_step, lowest_step);
-  EXPECT_EQ(state_.best_loss, lowest);
+  EXPECT_EQ(store_.checkpoints.back().progress.best_step, lowest_step);
+  EXPECT_EQ(state_.progress.best_loss, lowest);
 }
 
 TEST_F(TrainerTest, WithNothingHeldOutTheNewestIsTheBest) {
   options_.training.val_fraction = 0;
   ASSERT_THAT(Train(), IsOk());
   EXPECT_THAT(notes_.validations, IsEmpty());
-  EXPECT_EQ(store_.best_step, store_.steps.back());
-  EXPECT_EQ(state_.best_loss, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(store_.checkpoints.back().progress.best_step, store_.steps.back());
+  EXPECT_EQ(state_.progress.best_loss, std::numeric_limits<double>::infinity());
 }
 
 TEST_F(TrainerTest, StopsOnceTheLossIsLowEnough) {
@@ -305,10 +481,8 @@ TEST_F(TrainerTest, AnExplodingRunStopsAtTheStepAndKeepsItsCheckpoints) {
   EXPECT_THAT(notes_.reason, HasSubstr("is not finite"));
   ASSERT_THAT(store_.steps, SizeIs(failed_step - 1));
   // Never one that holds what is not finite.
-  for (const std::string& model : store_.models) {
-    const absl::StatusOr<ModelSnapshot> snapshot = DecodeModel(model);
-    ASSERT_THAT(snapshot, IsOk());
-    for (const float weight : snapshot->parameters) {
+  for (const Checkpoint& checkpoint : store_.checkpoints) {
+    for (const float weight : checkpoint.model.parameters) {
       ASSERT_TRUE(std::isfinite(weight));
     }
   }
@@ -318,7 +492,7 @@ TEST_F(TrainerTest, AFailedSaveIsMadeUpForByTheNextOne) {
   store_.failing_step = 4;
   ASSERT_THAT(Train(), IsOk());
   EXPECT_THAT(store_.steps, ElementsAre(8));
-  EXPECT_EQ(store_.best_step, 8);
+  EXPECT_EQ(store_.checkpoints.back().progress.best_step, 8);
 }
 
 TEST_F(TrainerTest, AFailureToSaveTheLastCheckpointIsTheRunsFailure) {
@@ -328,8 +502,7 @@ TEST_F(TrainerTest, AFailureToSaveTheLastCheckpointIsTheRunsFailure) {
 
 TEST_F(TrainerTest, TheModelSavedIsTheModelTrained) {
   ASSERT_THAT(Train(), IsOk());
-  CHARRNN_ASSERT_OK_AND_ASSIGN(const ModelSnapshot model,
-                               DecodeModel(store_.models.back()));
+  const ModelSnapshot& model = store_.checkpoints.back().model;
   const at::Tensor parameters = state_.parameters;
   EXPECT_EQ(model.parameters,
             std::vector<float>(

@@ -1,6 +1,6 @@
 #include "model/metrics/append_log.h"
 
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -17,10 +17,10 @@ namespace {
 
 class AppendLogTest : public ::testing::Test {
  protected:
-  AppendLog Open() {
-    auto file = files_.OpenForWrite(path_, WriteMode::kAppend);
-    EXPECT_THAT(file, IsOk());
-    return AppendLog(std::move(file).value());
+  AppendLog Open(int64_t keep = AppendLog::kAll) {
+    auto log = AppendLog::Open(files_, path_, keep);
+    EXPECT_THAT(log, IsOk());
+    return std::move(log).value();
   }
   std::string Contents() { return files_.ReadFile(path_).value_or("missing"); }
 
@@ -41,6 +41,18 @@ TEST_F(AppendLogTest, WritesEachRecordAtOnce) {
       ::testing::ElementsAre("OpenForWrite", "Append", "Append", "Sync"));
 }
 
+TEST_F(AppendLogTest, GoesOnBehindWhatIsKept) {
+  Open().Append("one\ntwo\n");
+  EXPECT_EQ(Open().size(), 8);
+  AppendLog log = Open(/*keep=*/4);
+  EXPECT_EQ(log.size(), 4);
+  log.Append("three\n");
+  EXPECT_EQ(log.size(), 10);
+  EXPECT_EQ(Contents(), "one\nthree\n");
+  EXPECT_EQ(Open(/*keep=*/0).size(), 0);
+  EXPECT_EQ(Contents(), "");
+}
+
 TEST_F(AppendLogTest, KeepsTheFirstFailureAndWritesNothingAfterIt) {
   AppendLog log = Open();
   Fault fault;
@@ -54,16 +66,16 @@ TEST_F(AppendLogTest, KeepsTheFirstFailureAndWritesNothingAfterIt) {
   log.Append("three\n");
   EXPECT_THAT(log.status(),
               StatusIs(absl::StatusCode::kResourceExhausted, "disk full"));
-  EXPECT_THAT(log.Sync(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(log.size(), 4);  // whole records
   EXPECT_EQ(Contents(), "one\ntw");
 }
 
-TEST_F(AppendLogTest, RemembersAFailedSync) {
+TEST_F(AppendLogTest, AFailedSyncIsToldAndEndsNothing) {
   AppendLog log = Open();
   files_.Inject(Fault());
   EXPECT_THAT(log.Sync(), StatusIs(absl::StatusCode::kResourceExhausted));
   log.Append("x");
-  EXPECT_EQ(Contents(), "");
+  EXPECT_EQ(Contents(), "x");
 }
 
 }  // namespace

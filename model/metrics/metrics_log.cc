@@ -150,28 +150,15 @@ absl::Status ReplayMetrics(absl::string_view lines, TrainObserver* observer) {
 
 absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(
     FileSystem* files, const std::string& path, int64_t keep) {
-  int64_t size = 0;
   if (files->Exists(path)) {
     CHARRNN_ASSIGN_OR_RETURN(const std::string old, files->ReadFile(path));
-    const size_t kept = WholeLines(old, keep);
-    if (kept < old.size()) {
-      CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
-          *files, path, absl::string_view(old).substr(0, kept)));
-    }
-    size = static_cast<int64_t>(kept);
+    keep = static_cast<int64_t>(WholeLines(old, keep));
   }
-  CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
-                           files->OpenForWrite(path, WriteMode::kAppend));
-  return absl::WrapUnique(new MetricsLog(std::move(file), size));
+  CHARRNN_ASSIGN_OR_RETURN(AppendLog log, AppendLog::Open(*files, path, keep));
+  return absl::WrapUnique(new MetricsLog(std::move(log)));
 }
 
-MetricsLog::MetricsLog(std::unique_ptr<WritableFile> file, int64_t size)
-    : log_(std::move(file)), size_(size) {}
-
-void MetricsLog::Append(absl::string_view line) {
-  log_.Append(line);
-  if (status().ok()) size_ += static_cast<int64_t>(line.size());
-}
+void MetricsLog::Append(absl::string_view line) { log_.Append(line); }
 
 void MetricsLog::OnTrain(const TrainReport& report) {
   Append(MetricsLine(report));

@@ -2,9 +2,9 @@
 #define CHARRNN_MODEL_METRICS_METRICS_LOG_H_
 
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -40,21 +40,19 @@ absl::Status ReplayMetrics(absl::string_view lines, TrainObserver* observer);
 // One thread at a time.
 class MetricsLog : public TrainObserver {
  public:
-  static constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
-
   // Opens the file at `path`, new or to be continued. Of an old one the first
-  // `keep` bytes stay, less a line without an end: a run that goes on from a
-  // checkpoint keeps what was written before it and writes the rest anew.
+  // `keep` bytes stay, less a line without an end.
   static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(
-      FileSystem* files, const std::string& path, int64_t keep = kAll);
+      FileSystem* files, const std::string& path,
+      int64_t keep = AppendLog::kAll);
 
   // Adds a line of a kind that training does not know, with its newline.
   void Append(absl::string_view line);
 
   // The file's length in bytes: what `keep` is to be after a resume.
-  int64_t size() const { return size_; }
+  int64_t size() const { return log_.size(); }
 
-  // Returns once all lines would survive a power cut.
+  // Returns once all lines would survive a power cut. From any thread.
   absl::Status Sync() { return log_.Sync(); }
 
   // The first failure to write, or OK. After it nothing more is written.
@@ -66,10 +64,9 @@ class MetricsLog : public TrainObserver {
   void OnEnd(const EndReport& report) override;
 
  private:
-  MetricsLog(std::unique_ptr<WritableFile> file, int64_t size);
+  explicit MetricsLog(AppendLog log) : log_(std::move(log)) {}
 
   AppendLog log_;
-  int64_t size_;
 };
 
 }  // namespace charrnn

@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/metrics/append_log.h"
 #include "model/train_observer.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
@@ -137,7 +138,7 @@ TEST(ReplayMetricsTest, NamesTheLineThatIsNoEvent) {
 
 class MetricsLogTest : public ::testing::Test {
  protected:
-  std::unique_ptr<MetricsLog> Open(int64_t keep = MetricsLog::kAll) {
+  std::unique_ptr<MetricsLog> Open(int64_t keep = AppendLog::kAll) {
     auto log = MetricsLog::Open(&files_, path_, keep);
     EXPECT_THAT(log, IsOk());
     return std::move(log).value();

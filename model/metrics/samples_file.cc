@@ -1,12 +1,20 @@
 #include "model/metrics/samples_file.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "model/metrics/display.h"
@@ -14,17 +22,57 @@
 
 namespace charrnn {
 
+namespace {
+
+constexpr char kHeading[] = "==== step ";
+constexpr char kLoss[] = ", loss ";
+constexpr char kEnd[] = "\n\n";
+
+// A number and the rest of `text` behind it and `end`; false if there is none.
+template <typename Number>
+bool ConsumeNumber(absl::string_view* text, absl::string_view end,
+                   bool (*parse)(absl::string_view, Number*), Number* number) {
+  const size_t size = text->find(end);
+  if (size == absl::string_view::npos ||
+      !parse(text->substr(0, size), number)) {
+    return false;
+  }
+  text->remove_prefix(size + end.size());
+  return true;
+}
+
+}  // namespace
+
+void ReplaySamples(absl::string_view text, TrainObserver* observer) {
+  // A heading within a sample's own text makes two of it, in a report for
+  // people.
+  const std::string next = absl::StrCat(kEnd, kHeading);
+  while (absl::ConsumePrefix(&text, kHeading)) {
+    SampleReport report;
+    const absl::string_view sample = text.substr(0, text.find(next));
+    absl::string_view rest = sample;
+    if (ConsumeNumber<int64_t>(&rest, kLoss, absl::SimpleAtoi<int64_t>,
+                               &report.step) &&
+        ConsumeNumber<double>(&rest, " ", absl::SimpleAtod, &report.loss)) {
+      rest.remove_prefix(std::min(rest.size(), rest.find('\n') + 1));
+      absl::ConsumeSuffix(&rest, kEnd);
+      report.text = std::string(rest);
+      observer->OnSample(report);
+    }
+    text.remove_prefix(std::min(text.size(), sample.size() + strlen(kEnd)));
+  }
+}
+
 absl::StatusOr<std::unique_ptr<SamplesFile>> SamplesFile::Open(
-    FileSystem* files, const std::string& path) {
-  CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
-                           files->OpenForWrite(path, WriteMode::kAppend));
-  return absl::WrapUnique(new SamplesFile(std::move(file)));
+    FileSystem* files, const std::string& path, int64_t keep) {
+  CHARRNN_ASSIGN_OR_RETURN(AppendLog log, AppendLog::Open(*files, path, keep));
+  return absl::WrapUnique(new SamplesFile(std::move(log)));
 }
 
 void SamplesFile::OnSample(const SampleReport& report) {
-  log_.Append(absl::StrFormat("==== step %d, loss %.4f (%.3f bpc) ====\n%s\n\n",
-                              report.step, report.loss,
-                              BitsPerChar(report.loss), report.text));
+  log_.Append(absl::StrFormat("%s%d%s%.4f (%.3f bpc) ====\n%s%s", kHeading,
+                              report.step, kLoss, report.loss,
+                              BitsPerChar(report.loss), report.text, kEnd));
 }
 
 }  // namespace charrnn

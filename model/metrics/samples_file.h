@@ -1,17 +1,23 @@
 #ifndef CHARRNN_MODEL_METRICS_SAMPLES_FILE_H_
 #define CHARRNN_MODEL_METRICS_SAMPLES_FILE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/files.h"
 #include "model/metrics/append_log.h"
 #include "model/train_observer.h"
 
 namespace charrnn {
+
+// Tells `observer` the samples in `text`, the content of a samples.txt, so that
+// it knows of a resumed run's beginning.
+void ReplaySamples(absl::string_view text, TrainObserver* observer);
 
 // Writes samples.txt: the texts sampled on the way, as they are, each below a
 // line that tells its step and the training loss.
@@ -23,9 +29,17 @@ namespace charrnn {
 // One thread at a time.
 class SamplesFile : public TrainObserver {
  public:
-  // Opens the file at `path`, new or to be continued.
+  // Opens the file at `path`, new or to be continued behind its first `keep`
+  // bytes.
   static absl::StatusOr<std::unique_ptr<SamplesFile>> Open(
-      FileSystem* files, const std::string& path);
+      FileSystem* files, const std::string& path,
+      int64_t keep = AppendLog::kAll);
+
+  // The file's length in bytes: what `keep` is to be after a resume.
+  int64_t size() const { return log_.size(); }
+
+  // Returns once all samples would survive a power cut. From any thread.
+  absl::Status Sync() { return log_.Sync(); }
 
   // The first failure to write, or OK. After it nothing more is written.
   const absl::Status& status() const { return log_.status(); }
@@ -33,8 +47,7 @@ class SamplesFile : public TrainObserver {
   void OnSample(const SampleReport& report) override;
 
  private:
-  explicit SamplesFile(std::unique_ptr<WritableFile> file)
-      : log_(std::move(file)) {}
+  explicit SamplesFile(AppendLog log) : log_(std::move(log)) {}
 
   AppendLog log_;
 };

@@ -1,12 +1,15 @@
 #include "model/metrics/samples_file.h"
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/fault_injecting_files.h"
 #include "base/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/train_observer.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
 
@@ -31,6 +34,37 @@ TEST(SamplesFileTest, WritesEachSampleWithItsStepAndLoss) {
                            "==== step 200, loss 1.5000 (2.164 bpc) ====\n"
                            "\xff\n\n"));
   EXPECT_THAT(samples->status(), IsOk());
+}
+
+TEST(SamplesFileTest, WhatWasWrittenIsToldAgain) {
+  class Recorder : public TrainObserver {
+   public:
+    void OnSample(const SampleReport& report) override {
+      samples.push_back(report);
+    }
+    std::vector<SampleReport> samples;
+  } recorder;
+  const TempDirectory directory;
+  FileSystem* const files = FileSystem::Real();
+  const std::string path = directory.File("samples.txt");
+  const std::vector<std::string> texts = {"ROMEO:\n\nWhe\n", "", "a"};
+  {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const auto samples,
+                                 SamplesFile::Open(files, path));
+    for (const std::string& text : texts) samples->OnSample({7, 2.5, text});
+  }
+  ReplaySamples(*files->ReadFile(path), &recorder);
+  ASSERT_EQ(recorder.samples.size(), 3);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(recorder.samples[i].step, 7);
+    EXPECT_EQ(recorder.samples[i].loss, 2.5);
+    EXPECT_EQ(recorder.samples[i].text, texts[i]);
+  }
+  for (const char* strange : {"", "x", "==== step ", "==== step 1, loss 2",
+                              "==== step x, loss 2 (\n", "\n\n==== step 1"}) {
+    ReplaySamples(strange, &recorder);
+  }
+  EXPECT_EQ(recorder.samples.size(), 3);
 }
 
 TEST(SamplesFileTest, ReportsAFailureToWrite) {

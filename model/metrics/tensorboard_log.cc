@@ -49,13 +49,12 @@ absl::StatusOr<std::unique_ptr<TensorBoardLog>> TensorBoardLog::Open(
   for (int i = 1; files->Exists(path); ++i) {
     path = JoinPath(run_dir, absl::StrCat(prefix, ".", i));
   }
-  CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<WritableFile> file,
-                           files->OpenForWrite(path, WriteMode::kAppend));
-  return absl::WrapUnique(new TensorBoardLog(std::move(file), clock));
+  CHARRNN_ASSIGN_OR_RETURN(AppendLog log, AppendLog::Open(*files, path));
+  return absl::WrapUnique(new TensorBoardLog(std::move(log), clock));
 }
 
-TensorBoardLog::TensorBoardLog(std::unique_ptr<WritableFile> file, Clock* clock)
-    : clock_(clock), log_(std::move(file)) {
+TensorBoardLog::TensorBoardLog(AppendLog log, Clock* clock)
+    : clock_(clock), log_(std::move(log)) {
   Append(VersionEvent(Now()));
 }
 
@@ -68,7 +67,8 @@ void TensorBoardLog::Append(absl::string_view event) {
 }
 
 void TensorBoardLog::OnStart(const RunPlan& plan) {
-  if (plan.start_step > 0) Append(RestartEvent(Now(), plan.start_step + 1));
+  if (plan.start_step == 0) return;
+  Append(RestartEvent(Now(), plan.first_report_step));
 }
 
 void TensorBoardLog::OnTrain(const TrainReport& report) {

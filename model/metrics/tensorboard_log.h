@@ -35,7 +35,7 @@ class TensorBoardLog : public TrainObserver {
   void OnSample(const SampleReport& report) override;
 
  private:
-  TensorBoardLog(std::unique_ptr<WritableFile> file, Clock* clock);
+  TensorBoardLog(AppendLog log, Clock* clock);
 
   double Now() const;
   void Append(absl::string_view event);

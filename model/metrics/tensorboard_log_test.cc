@@ -98,6 +98,7 @@ TEST_F(TensorBoardLogTest, TellsWhereAResumedRunGoesOn) {
   const auto log = Open();
   RunPlan plan;
   plan.start_step = 64;
+  plan.first_report_step = 65;
   log->OnStart(plan);
   EXPECT_EQ(Contents(), absl::StrCat(TfRecord(VersionEvent(kStart)),
                                      TfRecord(RestartEvent(kStart, 65))));

@@ -1,0 +1,164 @@
+#include "cmd/run_config.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/flags/commandlineflag.h"
+#include "absl/flags/reflection.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/status_macros.h"
+#include "base/strict_json.h"
+#include "cmd/command_line.h"
+#include "cmd/training_flags.h"
+#include "data/corpus.h"
+#include "model/config.h"
+
+namespace charrnn {
+namespace {
+
+using nlohmann::json;
+
+// An object of objects or lists.
+constexpr int kDepth = 2;
+
+// Which run, and how it goes on: never what an earlier session said.
+const std::set<std::string>& OfThisSession() {
+  static const auto* const names =
+      new std::set<std::string>({"allow_changes", "resume", "run_dir"});
+  return *names;
+}
+
+// What a run may change without anybody being told, because no number of it
+// depends on it; under a constant learning rate, more epochs too.
+bool IsFree(const std::string& field, const json& training) {
+  static const auto* const free =
+      new std::set<std::string>({"keep_checkpoints", "log_every", "max_steps",
+                                 "sample_every", "save_every", "stop_loss"});
+  return free->count(field) > 0 ||
+         (field == "num_epochs" && training["lr_schedule"] == "constant");
+}
+
+// The members of an earlier run's configuration that are compared.
+absl::StatusOr<json> ParseRunConfig(absl::string_view text) {
+  CHARRNN_ASSIGN_OR_RETURN(json config, ParseStrictJson(text, kDepth));
+  for (const char* part : {"corpus", "model", "training", "flags"}) {
+    if (!config.is_object() || !config.contains(part) ||
+        !config[part].is_object()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("it has no object '", part, "'"));
+    }
+  }
+  return config;
+}
+
+absl::Status Changed(const std::string& field, const std::string& now,
+                     const std::string& then) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "--", field, "=", now, ": the run to resume has ", then,
+      ", and its numbers depend on it: leave the flag out, begin a new run, or "
+      "say with --allow_changes that you mean it"));
+}
+
+// One part of the configuration, such as "model", against what it is now.
+absl::Status ComparePart(const json& then, const std::string& now_json,
+                         const json& training, bool allow_changes,
+                         std::vector<std::string>& notes) {
+  const json now = json::parse(now_json);
+  for (const auto& [field, value] : now.items()) {
+    const auto before = then.find(field);
+    if ((before != then.end() && *before == value) || IsFree(field, training)) {
+      continue;
+    }
+    const std::string was = before == then.end() ? "none" : before->dump();
+    if (!allow_changes) return Changed(field, value.dump(), was);
+    notes.push_back(absl::StrCat("--", field, " is ", value.dump(),
+                                 " from here on; it was ", was));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string RunConfigJson(const TrainingRequest& request,
+                          const std::set<std::string>& typed,
+                          const std::string& device) {
+  nlohmann::ordered_json config;
+  config["version"] = std::string(kVersion);
+  config["corpus"] = {{"name", request.corpus->name()},
+                      {"chars", request.corpus->size()},
+                      {"fingerprint", request.corpus->fingerprint()}};
+  config["device"] = device;
+  config["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
+  config["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
+  config["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
+  config["flags"] = FlagValues();
+  config["typed"] = typed;
+  // A path may be anything, and a report of it must not end the run.
+  return config.dump(2, ' ', /*ensure_ascii=*/false,
+                     json::error_handler_t::replace) +
+         "\n";
+}
+
+absl::Status TakeOverFlags(absl::string_view config_json,
+                           std::set<std::string>& typed) {
+  CHARRNN_ASSIGN_OR_RETURN(const json config, ParseRunConfig(config_json));
+  for (const auto& [name, value] : config["flags"].items()) {
+    if (typed.count(name) > 0 || OfThisSession().count(name) > 0) continue;
+    absl::CommandLineFlag* const flag = absl::FindCommandLineFlag(name);
+    std::string error;
+    if (flag == nullptr || !value.is_string() ||
+        !flag->ParseFrom(value.get<std::string>(), &error)) {
+      return absl::InvalidArgumentError(absl::StrCat("its flag ",
+                                                     json(name).dump(),
+                                                     " is none of this "
+                                                     "program's"));
+    }
+  }
+  const auto given = config.find("typed");
+  if (given == config.end() || !given->is_array()) return absl::OkStatus();
+  for (const json& name : *given) {
+    if (name.is_string() && OfThisSession().count(name) == 0) {
+      typed.insert(name.get<std::string>());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> CompareWithRun(
+    absl::string_view config_json, const TrainingRequest& request,
+    const std::string& device, bool allow_changes) {
+  CHARRNN_ASSIGN_OR_RETURN(const json then, ParseRunConfig(config_json));
+  std::vector<std::string> notes;
+  if (then["corpus"].value("fingerprint", json()) !=
+      request.corpus->fingerprint()) {
+    if (!allow_changes) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "--data_path: ", request.corpus->name(),
+          " is not the text of the run to resume (",
+          then["corpus"].value("name", json()).dump(),
+          "), or it has changed since: name that one, begin a new run, or say "
+          "with --allow_changes that you mean it"));
+    }
+    notes.push_back(absl::StrCat("the text is ", request.corpus->name(),
+                                 " from here on, which is another one"));
+  }
+  const json& training = then["training"];
+  CHARRNN_RETURN_IF_ERROR(ComparePart(then["model"], ToJson(request.model),
+                                      training, allow_changes, notes));
+  CHARRNN_RETURN_IF_ERROR(ComparePart(training, ToJson(request.training),
+                                      training, allow_changes, notes));
+  const json was = then.value("device", json(device));
+  if (was != device) {
+    notes.push_back(absl::StrCat("the run goes on on ", device,
+                                 ", no longer on ", was.dump(),
+                                 ": its last bits may differ"));
+  }
+  return notes;
+}
+
+}  // namespace charrnn
