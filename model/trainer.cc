@@ -203,46 +203,37 @@ absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {
 }
 
 absl::Status Trainer::DoWhatIsDue(bool last) {
-  // A save that is done is told before what comes after it.
-  if (saving_.has_value() && saving_->path.wait_for(std::chrono::seconds(0)) ==
-                                 std::future_status::ready) {
-    FinishSavingOrWarn();
-  }
+  const TrainingConfig& config = options_.training;
+  const bool stop = parts_.stop();
+  const bool logs =
+      Due(progress_.step, config.log_every) || (last && config.log_every > 0);
+  const bool samples = Due(progress_.step, config.sample_every);
+  const bool validates = last || progress_.step % plan_.steps_per_epoch == 0;
+  const bool saves = validates || Due(progress_.step, config.save_every);
+  // The save before this one is told before what a stop may cut off again; and
+  // whether it has become the best decides on the next.
+  if (stop || samples || saves || SavingIsDone()) FinishSavingOrWarn();
   progress_.records = parts_.observer->Records();
+  if (stop) return SaveAndStop();
   const TrainProgress before = progress_;
-  const absl::Status reported = Report(last);
+  const absl::Status reported = Report(logs, samples, validates);
   if (absl::IsCancelled(reported)) {
-    // Half of it counts as nothing; what it has recorded is cut off again.
+    // Half of it counts as nothing; what it has recorded is cut off.
     progress_ = before;
     return SaveAndStop();
   }
   CHARRNN_RETURN_IF_ERROR(reported);
   progress_.due = false;
   progress_.records = parts_.observer->Records();
-  const bool epoch_ends = progress_.step % plan_.steps_per_epoch == 0;
-  if (epoch_ends || last || Due(progress_.step, options_.training.save_every)) {
-    CHARRNN_RETURN_IF_ERROR(StartSaving());
-  }
-  return parts_.stop() && !last ? SaveAndStop() : absl::OkStatus();
+  return saves ? StartSaving() : absl::OkStatus();
 }
 
-absl::Status Trainer::Report(bool last) {
-  const TrainingConfig& config = options_.training;
-  const absl::Status stopped = absl::CancelledError("stopped");
-  if (parts_.stop()) return stopped;
+absl::Status Trainer::Report(bool logs, bool samples, bool validates) {
   const double loss =
       progress_.loss_sum / static_cast<double>(progress_.loss_targets);
-  if (Due(progress_.step, config.log_every) || (last && config.log_every > 0)) {
-    Log(loss);
-  }
-  if (Due(progress_.step, config.sample_every)) {
-    CHARRNN_RETURN_IF_ERROR(Sample(loss));
-  }
-  if (last || progress_.step % plan_.steps_per_epoch == 0) {
-    // Whether the one before has become the best decides on this one.
-    FinishSavingOrWarn();
-    CHARRNN_RETURN_IF_ERROR(Validate());
-  }
+  if (logs) Log(loss);
+  if (samples) CHARRNN_RETURN_IF_ERROR(Sample(loss));
+  if (validates) CHARRNN_RETURN_IF_ERROR(Validate());
   return absl::OkStatus();
 }
 
@@ -304,7 +295,6 @@ absl::Status Trainer::Validate() {
 }
 
 absl::Status Trainer::StartSaving() {
-  FinishSavingOrWarn();
   progress_.wall_s = WallSeconds();
   CHARRNN_ASSIGN_OR_RETURN(
       Checkpoint checkpoint,
@@ -319,6 +309,12 @@ absl::Status Trainer::StartSaving() {
                                      return parts_.store->Save(checkpoint);
                                    })};
   return absl::OkStatus();
+}
+
+bool Trainer::SavingIsDone() const {
+  return saving_.has_value() &&
+         saving_->path.wait_for(std::chrono::seconds(0)) ==
+             std::future_status::ready;
 }
 
 absl::Status Trainer::FinishSaving() {
@@ -353,7 +349,6 @@ void Trainer::FinishSavingOrWarn() {
 }
 
 absl::Status Trainer::SaveAndStop() {
-  FinishSavingOrWarn();
   if (saved_step_ != progress_.step) {
     CHARRNN_RETURN_IF_ERROR(StartSaving());
     CHARRNN_RETURN_IF_ERROR(FinishSaving());

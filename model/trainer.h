@@ -105,14 +105,15 @@ class Trainer {
   // to stop; then a checkpoint has been committed.
   absl::Status DoWhatIsDue(bool last);
   // All of it but saving. Cancelled, somewhere in between, on a stop.
-  absl::Status Report(bool last);
+  absl::Status Report(bool logs, bool samples, bool validates);
   // `loss` is the mean since the last report, nats per character.
   void Log(double loss);
   absl::Status Sample(double loss);
   absl::Status Validate();
 
-  // Begins to save the state as it is now.
+  // Begins to save the state as it is now; nothing else is being saved.
   absl::Status StartSaving();
+  bool SavingIsDone() const;
   // The outcome of the save that is under way, if there is one: waits for it,
   // and tells the observer or takes back what it said to be best.
   absl::Status FinishSaving();

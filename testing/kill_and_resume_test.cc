@@ -1,0 +1,134 @@
+// A run that is killed again and again, and goes on each time, ends as if it
+// had never been: `train` as a process, and kill -9 at any moment, also while
+// it saves. KILL_AND_RESUME_ROUNDS says how many such runs there are.
+
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/subprocess.h"
+#include "testing/workplace.h"
+
+namespace charrnn {
+namespace {
+
+using nlohmann::json;
+
+// A JSON object without what a clock has said, nor how many digits that has.
+std::string WithoutTimes(absl::string_view text) {
+  json object = json::parse(std::string(text), nullptr, false);
+  EXPECT_TRUE(object.is_object()) << text;
+  for (const char* key :
+       {"chars_per_s", "metrics_bytes", "training_s", "wall_s"}) {
+    object.erase(key);
+  }
+  return object.dump();
+}
+
+// What must be the same, by what it is.
+std::map<std::string, std::string> Outcome(const Workplace& workplace) {
+  std::map<std::string, std::string> outcome;
+  for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
+    outcome[name] = workplace.Read(absl::StrCat("run/latest/", name));
+  }
+  outcome["trainer.json"] =
+      WithoutTimes(workplace.Read("run/latest/trainer.json"));
+  outcome["samples.txt"] = workplace.Read("run/samples.txt");
+  for (const absl::string_view line : absl::StrSplit(
+           workplace.Read("run/metrics.jsonl"), '\n', absl::SkipEmpty())) {
+    absl::StrAppend(&outcome["metrics.jsonl"], WithoutTimes(line), "\n");
+  }
+  for (const auto& [name, contents] : workplace.Snapshot()) {
+    if (name == "run/best" || name == "run/latest") outcome[name] = contents;
+    if (absl::StartsWith(name, "run/checkpoints/")) outcome[name] = "";
+  }
+  return outcome;
+}
+
+class KillAndResumeTest : public testing::TestWithParam<const char*> {
+ protected:
+  // Small enough to be trained within a second, in 36 steps, each saved.
+  static SubprocessOptions Train(const Workplace& workplace) {
+    return workplace.Here(
+        {"--data_path=text.txt", "--run_dir=run", "--resume",
+         absl::StrCat("--rnn_type=", GetParam()), "--embedding_dim=8",
+         "--hidden_dim=16", "--batch_size=16", "--seq_len=16", "--num_epochs=3",
+         "--dropout=0.1", "--num_layers=2", "--lr_schedule=cosine",
+         "--log_every=5", "--sample_every=7", "--max_generate=50",
+         "--save_every=1", "--keep_checkpoints=2"});
+  }
+};
+
+TEST_P(KillAndResumeTest, LeavesNoTrace) {
+  const Workplace undisturbed;
+  undisturbed.Write("text.txt", PlainText(100));
+  const absl::Duration begin = Clock::Real()->Elapsed();
+  const SubprocessResult whole = undisturbed.Run("train", Train(undisturbed));
+  const absl::Duration duration = Clock::Real()->Elapsed() - begin;
+  ASSERT_EQ(whole.exit_code, 0) << whole.stderr_text;
+  const std::map<std::string, std::string> expected = Outcome(undisturbed);
+  ASSERT_EQ(expected.at("run/latest"), "checkpoints/step-00000036");
+
+  int kills = 0;
+  int during_a_save = 0;
+  std::mt19937 random(std::random_device{}());
+  for (int round = 0; round < KILL_AND_RESUME_ROUNDS; ++round) {
+    const Workplace workplace;
+    workplace.Write("text.txt", PlainText(100));
+    while (true) {
+      SubprocessOptions options = Train(workplace);
+      // What still runs at its deadline is killed.
+      options.deadline =
+          duration * std::uniform_real_distribution<>(0.1, 1.1)(random);
+      const absl::StatusOr<SubprocessResult> result =
+          RunSubprocess(RunfilePath("cmd/train"), options);
+      if (result.ok()) {
+        ASSERT_EQ(result->exit_code, 0) << result->stderr_text;
+        break;
+      }
+      ASSERT_TRUE(absl::IsDeadlineExceeded(result.status())) << result.status();
+      ++kills;
+      for (const std::string& name : workplace.List()) {
+        if (!absl::StrContains(name, ".unfinished/")) continue;
+        ++during_a_save;
+        break;
+      }
+    }
+    const std::map<std::string, std::string> outcome = Outcome(workplace);
+    for (const auto& [what, value] : expected) {
+      // Most of them are too long to be shown.
+      const auto found = outcome.find(what);
+      ASSERT_TRUE(found != outcome.end() && found->second == value)
+          << what << " differs in round " << round << ", after " << kills
+          << " kills";
+    }
+    ASSERT_EQ(outcome.size(), expected.size()) << "something is left";
+  }
+  std::printf(
+      "%s: %d runs equal to the undisturbed one, %d kills, %d of them "
+      "during a save\n",
+      GetParam(), KILL_AND_RESUME_ROUNDS, kills, during_a_save);
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, KillAndResumeTest,
+                         testing::Values("GRU", "LSTM"), [](const auto& info) {
+                           return std::string(info.param);
+                         });
+
+}  // namespace
+}  // namespace charrnn
