@@ -276,7 +276,9 @@ class RealFileSystem : public FileSystem {
       return ErrnoStatus(path, "cannot look at the file system");
     }
     int64_t bytes = 0;
-    if (__builtin_mul_overflow(info.f_bavail, info.f_frsize, &bytes)) {
+    // One without blocks, such as /proc, counts nothing.
+    if (info.f_blocks == 0 ||
+        __builtin_mul_overflow(info.f_bavail, info.f_frsize, &bytes)) {
       return std::numeric_limits<int64_t>::max();
     }
     return bytes;

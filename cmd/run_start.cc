@@ -1,5 +1,6 @@
 #include "cmd/run_start.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -85,8 +86,9 @@ absl::Status CheckSpace(FileSystem& files, const std::string& path,
                         const RunStart& run) {
   const TrainingConfig& config = run.request.training;
   const int64_t steps = run.plan.total_steps - run.state.progress.step;
-  const int64_t saves = steps / run.plan.steps_per_epoch + 1 +
-                        (config.save_every > 0 ? steps / config.save_every : 0);
+  const int64_t saves = std::min(
+      steps, steps / run.plan.steps_per_epoch + 1 +
+                 (config.save_every > 0 ? steps / config.save_every : 0));
   return LocalCheckpointStore(&files, path, config.keep_checkpoints)
       .CheckSpace(
           CheckpointBytes(ParameterLayout(run.request.model).flat_size()),

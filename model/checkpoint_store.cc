@@ -1,6 +1,7 @@
 #include "model/checkpoint_store.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -143,7 +144,9 @@ absl::Status LocalCheckpointStore::SetAside(const std::string& name) {
 
 absl::Status LocalCheckpointStore::CheckSpace(int64_t checkpoint_bytes,
                                               int64_t saves) {
-  CHARRNN_ASSIGN_OR_RETURN(const auto committed, Committed());
+  // What else is wrong with the folder is found out by whoever makes it.
+  const auto committed = Committed();
+  const size_t num_committed = committed.ok() ? committed->size() : 0;
   std::string existing = run_dir_;
   while (!files_->Exists(existing) && Dirname(existing) != existing) {
     existing = Dirname(existing);
@@ -153,7 +156,7 @@ absl::Status LocalCheckpointStore::CheckSpace(int64_t checkpoint_bytes,
   const int64_t at_once = int64_t{keep_} + 2;
   const int64_t more = std::min(
       saves,
-      std::max<int64_t>(1, at_once - static_cast<int64_t>(committed.size())));
+      std::max<int64_t>(1, at_once - static_cast<int64_t>(num_committed)));
   int64_t wanted = 0;
   if (!__builtin_mul_overflow(more, checkpoint_bytes, &wanted) &&
       wanted <= free) {

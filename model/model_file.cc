@@ -12,7 +12,7 @@
 #include "base/status_macros.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
-#include "model/notebook_checkpoint.h"
+#include "model/notebook/notebook_checkpoint.h"
 
 namespace charrnn {
 namespace {
@@ -72,8 +72,9 @@ absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
   CHARRNN_ASSIGN_OR_RETURN(const std::string bytes, files.ReadFile(file));
   if (const absl::Status intact = CheckManifest(files, file, bytes);
       !intact.ok()) {
-    return Annotate(intact,
-                    absl::StrCat(file, ": is broken: name another checkpoint"));
+    // Of input, and so no loss of ours.
+    return absl::InvalidArgumentError(absl::StrCat(
+        file, ": is broken: ", intact.message(), ": name another checkpoint"));
   }
   if (absl::StartsWith(bytes, kZipMagic)) {
     auto model = DecodeNotebookCheckpoint(bytes);

@@ -19,8 +19,7 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
 // The model in `file`: a .safetensors or a .pt of the PyTorch notebook's,
 // whichever its first bytes say. One that lies in a checkpoint is looked up in
 // the manifest before it is believed. Possible errors, naming `file`:
-// InvalidArgument if it is neither; DataLoss if it is damaged; the file
-// system's.
+// InvalidArgument if it is neither or damaged; the file system's.
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
                                         const std::string& file);
 

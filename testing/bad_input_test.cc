@@ -1,141 +1,31 @@
-// What users get wrong: every program says so in one line, ends with code 2,
-// and leaves everything as it was.
+// What users get wrong on the command line and in their texts: every program
+// says so in one line, ends with code 2, and leaves everything as it was.
 
-#include <algorithm>
-#include <cstdint>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
-#include "base/thread_pool.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/mistakes.h"
 #include "testing/subprocess.h"
 #include "testing/workplace.h"
 
 namespace charrnn {
 namespace {
 
-using testing::HasSubstr;
-using testing::Not;
-using testing::StartsWith;
-
-// One thing that a user gets wrong.
-struct Mistake {
-  std::string program;
-
-  // What is wrong, behind flags with which the program would succeed.
-  std::vector<std::string> arguments;
-
-  // What the line on stderr holds: the thing, and the way out.
-  std::vector<std::string> told;
-
-  // Beside text.txt and model.safetensors, which are good.
-  std::map<std::string, std::string> files = {};
-};
-
-// Flags with which `program` would succeed; the last one of a name wins.
-std::vector<std::string> GoodFlags(absl::string_view program) {
-  if (program == "sample") {
-    return {"--checkpoint=model.safetensors", "--max_generate=1"};
-  }
-  if (program == "evaluate") {
-    return {"--checkpoint=model.safetensors", "--data_path=text.txt"};
-  }
-  return {"--data_path=text.txt", "--run_dir=run",   "--embedding_dim=4",
-          "--hidden_dim=4",       "--batch_size=16", "--seq_len=16",
-          "--max_steps=1"};
-}
-
-class BadInputTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    text_ = new std::string(PlainText(30));
-    const Workplace workplace;
-    workplace.Write("text.txt", *text_);
-    workplace.Run("train", GoodFlags("train"));
-    model_ = new std::string(workplace.Read("run/best/model.safetensors"));
-  }
-
-  // Makes every mistake, each in a folder of its own.
-  static void ExpectRefused(const std::vector<Mistake>& mistakes) {
-    ThreadPool pool(2);
-    pool.ParallelFor(static_cast<int64_t>(mistakes.size()),
-                     [&](int64_t i) { ExpectRefused(mistakes[i]); });
-  }
-
-  // The same mistakes with a checkpoint for both programs that read one.
-  static void ExpectCheckpointRefused(const std::string& contents,
-                                      const std::vector<std::string>& told) {
-    std::vector<Mistake> mistakes;
-    for (const char* program : {"sample", "evaluate"}) {
-      mistakes.push_back({program,
-                          {"--checkpoint=bad.safetensors"},
-                          told,
-                          {{"bad.safetensors", contents}}});
-      mistakes.back().told.push_back("bad.safetensors: ");
-    }
-    ExpectRefused(mistakes);
-  }
-
-  static const std::string& text() { return *text_; }
-  static const std::string& model() { return *model_; }
-
- private:
-  static void ExpectRefused(const Mistake& mistake) {
-    const Workplace workplace;
-    workplace.Write("text.txt", text());
-    workplace.Write("model.safetensors", model());
-    for (const auto& [name, contents] : mistake.files) {
-      workplace.Write(name, contents);
-    }
-    const auto before = workplace.Snapshot();
-    std::vector<std::string> arguments = GoodFlags(mistake.program);
-    arguments.insert(arguments.end(), mistake.arguments.begin(),
-                     mistake.arguments.end());
-    const SubprocessResult result = workplace.Run(mistake.program, arguments);
-
-    SCOPED_TRACE(testing::PrintToString(mistake.arguments) + "\n" +
-                 result.stderr_text);
-    EXPECT_EQ(result.exit_code, 2);
-    EXPECT_EQ(result.stdout_text, "");
-    EXPECT_THAT(result.stderr_text, StartsWith(mistake.program + ": "));
-    EXPECT_TRUE(absl::EndsWith(result.stderr_text, "\n"));
-    EXPECT_EQ(
-        std::count(result.stderr_text.begin(), result.stderr_text.end(), '\n'),
-        1);
-    for (const std::string& part : mistake.told) {
-      EXPECT_THAT(result.stderr_text, HasSubstr(part));
-    }
-    for (const char* trace : {"frame #", "terminate called", "what():"}) {
-      EXPECT_THAT(result.stderr_text, Not(HasSubstr(trace)));
-    }
-    EXPECT_EQ(workplace.Snapshot(), before);
-  }
-
-  static const std::string* text_;
-  static const std::string* model_;
-};
-
-const std::string* BadInputTest::text_ = nullptr;
-const std::string* BadInputTest::model_ = nullptr;
-
 // The other tests show something only if what they start from is good.
-TEST_F(BadInputTest, WithoutAMistakeEveryProgramSucceeds) {
+TEST(BadInputTest, WithoutAMistakeEveryProgramSucceeds) {
   const Workplace workplace;
-  workplace.Write("text.txt", text());
-  workplace.Write("model.safetensors", model());
-  for (const char* program : {"train", "sample", "evaluate"}) {
+  WriteGoodFiles(workplace);
+  for (const char* program : {"train", "sample", "evaluate", "export"}) {
     const SubprocessResult result = workplace.Run(program, GoodFlags(program));
     EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
   }
 }
 
-TEST_F(BadInputTest, AFlagThatIsNoneIsRefused) {
+TEST(BadInputTest, AFlagThatIsNoneIsRefused) {
   ExpectRefused({
       {"train",
        {"--hiden_dim=4"},
@@ -161,7 +51,7 @@ TEST_F(BadInputTest, AFlagThatIsNoneIsRefused) {
   });
 }
 
-TEST_F(BadInputTest, ANumberOutOfRangeIsRefused) {
+TEST(BadInputTest, ANumberOutOfRangeIsRefused) {
   struct Bounds {
     std::string program, flag, below, above;
   };
@@ -211,7 +101,7 @@ TEST_F(BadInputTest, ANumberOutOfRangeIsRefused) {
   ExpectRefused(mistakes);
 }
 
-TEST_F(BadInputTest, ARealNumberThatIsNotFiniteIsRefused) {
+TEST(BadInputTest, ARealNumberThatIsNotFiniteIsRefused) {
   std::vector<Mistake> mistakes;
   for (const char* flag : {"dropout", "val_fraction", "learning_rate",
                            "grad_clip", "temperature", "top_p"}) {
@@ -225,7 +115,7 @@ TEST_F(BadInputTest, ARealNumberThatIsNotFiniteIsRefused) {
 
 // How a number is read depends on its flag's type alone, so one flag of each
 // type stands for all.
-TEST_F(BadInputTest, ANumberThatIsNoneIsRefused) {
+TEST(BadInputTest, ANumberThatIsNoneIsRefused) {
   const std::map<std::string, std::vector<std::string>> values = {
       {"dropout", {"", "much", "0,1"}},
       {"seq_len", {"", "many", "1.5", "1e3", "nan", "inf", "2147483648"}},
@@ -243,7 +133,7 @@ TEST_F(BadInputTest, ANumberThatIsNoneIsRefused) {
   ExpectRefused(mistakes);
 }
 
-TEST_F(BadInputTest, ANameThatIsNoneIsToldTheOthers) {
+TEST(BadInputTest, ANameThatIsNoneIsToldTheOthers) {
   ExpectRefused({
       {"train", {"--rnn_type=rnn"}, {"--rnn_type=rnn: must be GRU or LSTM"}},
       {"train", {"--lr_schedule="}, {"--lr_schedule=: must be constant or "}},
@@ -260,7 +150,7 @@ TEST_F(BadInputTest, ANameThatIsNoneIsToldTheOthers) {
   });
 }
 
-TEST_F(BadInputTest, ATextThatIsNoneIsRefused) {
+TEST(BadInputTest, ATextThatIsNoneIsRefused) {
   std::vector<Mistake> mistakes;
   for (const char* program : {"train", "evaluate"}) {
     const auto add = [&](const std::string& name, std::vector<std::string> told,
@@ -273,7 +163,7 @@ TEST_F(BadInputTest, ATextThatIsNoneIsRefused) {
     };
     add("absent.txt", {"No such file"}, {});
     add("text.txt/a", {"Not a directory"}, {});
-    add("folder", {"Is a directory"}, {{"folder/a.txt", text()}});
+    add("folder", {"Is a directory"}, {{"folder/a.txt", GoodText()}});
     add("empty.txt", {"is empty", "use a text"}, {{"empty.txt", ""}});
     // Only train can be told how to read a text.
     const std::string way_out =
@@ -289,7 +179,7 @@ TEST_F(BadInputTest, ATextThatIsNoneIsRefused) {
   ExpectRefused(mistakes);
 }
 
-TEST_F(BadInputTest, ATextTooSmallToLearnFromIsRefused) {
+TEST(BadInputTest, ATextTooSmallToLearnFromIsRefused) {
   const auto text = [](const std::string& contents,
                        std::vector<std::string> told,
                        std::vector<std::string> flags = {}) {
@@ -308,7 +198,7 @@ TEST_F(BadInputTest, ATextTooSmallToLearnFromIsRefused) {
   });
 }
 
-TEST_F(BadInputTest, ATextThatAModelCannotReadIsNotEvaluated) {
+TEST(BadInputTest, ATextThatAModelCannotReadIsNotEvaluated) {
   const auto text = [](const std::string& contents,
                        std::vector<std::string> told,
                        std::vector<std::string> flags = {}) {
@@ -323,7 +213,7 @@ TEST_F(BadInputTest, ATextThatAModelCannotReadIsNotEvaluated) {
   });
 }
 
-TEST_F(BadInputTest, ARunDirectoryThatCannotBeOneIsRefused) {
+TEST(BadInputTest, ARunDirectoryThatCannotBeOneIsRefused) {
   ExpectRefused({
       {"train",
        {"--run_dir=text.txt"},
@@ -337,76 +227,37 @@ TEST_F(BadInputTest, ARunDirectoryThatCannotBeOneIsRefused) {
       {"train",
        {"--run_dir=old"},
        {"old: holds an earlier run", "--run_dir"},
-       {{"old/checkpoints/step-00000001/model.safetensors", model()}}},
+       {{"old/checkpoints/step-00000001/model.safetensors", GoodModel()}}},
   });
 }
 
-TEST_F(BadInputTest, APlaceToSaveToIsRefusedBeforeTraining) {
+TEST(BadInputTest, APlaceToSaveToIsRefusedBeforeTraining) {
   ExpectRefused({
-      {"train", {"--save_path=a.pt"}, {"--save_path=a.pt", ".safetensors"}},
-      {"train", {"--save_path=a"}, {"--save_path=a: ", ".safetensors"}},
+      {"train", {"--save_path=a.pth"}, {"--save_path: a.pth", ".safetensors"}},
+      {"train", {"--save_path=a"}, {"--save_path: a: ", ".safetensors or .pt"}},
       {"train",
        {"--save_path=a.safetensors", "--data_path=./a.safetensors"},
        {"--save_path=a.safetensors: is the text", "name another file"},
-       {{"a.safetensors", text()}}},
+       {{"a.safetensors", GoodText()}}},
       {"train",
        {"--save_path=absent/a.safetensors"},
-       {"--save_path=absent/a.safetensors: ", "no folder absent", "make it"}},
+       {"--save_path: absent/a.safetensors: ", "no folder absent", "make it"}},
       {"train",
        {"--save_path=text.txt/a.safetensors"},
-       {"--save_path=text.txt/a.safetensors: ", "no folder text.txt"}},
+       {"--save_path: text.txt/a.safetensors: ", "no folder text.txt"}},
       {"train",
        {"--save_path=a.safetensors"},
-       {"--save_path=a.safetensors: is a folder: name a file"},
+       {"--save_path: a.safetensors: is a folder: name a file"},
        {{"a.safetensors/", ""}}},
   });
 }
 
-TEST_F(BadInputTest, APromptThatAModelCannotReadIsRefused) {
+TEST(BadInputTest, APromptThatAModelCannotReadIsRefused) {
   ExpectRefused({
       {"sample", {"--prompt=XYZ"}, {"--prompt: ", "(X Y Z)", "characters of"}},
       {"sample", {"--prompt=\u65e5"}, {"--prompt: ", "(\u65e5)"}},
       {"sample", {"--prompt=a\xff"}, {"--prompt: ", "byte offset 1 (0xFF)"}},
   });
-}
-
-TEST_F(BadInputTest, ACheckpointThatIsNotThereIsRefused) {
-  std::vector<Mistake> mistakes;
-  for (const char* program : {"sample", "evaluate"}) {
-    mistakes.push_back({program,
-                        {"--checkpoint=absent"},
-                        {"absent: ", "train a model first"}});
-    mistakes.push_back({program,
-                        {"--checkpoint=folder"},
-                        {"folder: holds no checkpoint"},
-                        {{"folder/a.txt", ""}}});
-  }
-  ExpectRefused(mistakes);
-}
-
-TEST_F(BadInputTest, AFileThatIsNoModelIsRefused) {
-  ExpectCheckpointRefused("", {"0 bytes"});
-  ExpectCheckpointRefused(text(), {"header"});
-  ExpectCheckpointRefused(
-      absl::StrCat(absl::string_view("\2\0\0\0\0\0\0\0", 8), "{}"),
-      {"not a model of this program"});
-  ExpectCheckpointRefused(
-      absl::StrCat(std::string(7, '\xff'), "\x7f", model().substr(8)),
-      {"a header of 9223372036854775807 bytes"});
-}
-
-TEST_F(BadInputTest, ADamagedModelIsRefused) {
-  ExpectCheckpointRefused(model().substr(0, 5), {"5 bytes"});
-  ExpectCheckpointRefused(model().substr(0, 500), {"header"});
-  ExpectCheckpointRefused(model().substr(0, model().size() - 1),
-                          {"outside the file's data"});
-  ExpectCheckpointRefused(model() + "x", {"1 bytes behind the last tensor"});
-  std::string flipped = model();
-  flipped[8] ^= 1;  // the header's first brace
-  ExpectCheckpointRefused(flipped, {"header", "not JSON"});
-  flipped = model();
-  flipped[flipped.find("hidden_dim")] ^= 1;
-  ExpectCheckpointRefused(flipped, {"hidden_dim"});
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ namespace charrnn {
 namespace {
 
 using nlohmann::json;
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::Ge;
@@ -95,7 +96,8 @@ class TrainingEndToEndTest : public testing::Test {
   std::vector<std::string> Checkpoints() const {
     std::vector<std::string> names;
     for (const std::string& name : workplace_.List()) {
-      if (absl::StartsWith(name, "run/checkpoints/") &&
+      // Written last; what was not finished has another folder's name.
+      if (absl::EndsWith(name, "/MANIFEST.json") &&
           !absl::StrContains(name, ".unfinished")) {
         names.push_back(std::filesystem::path(name).parent_path().filename());
       }
@@ -108,14 +110,20 @@ class TrainingEndToEndTest : public testing::Test {
 
 TEST_F(TrainingEndToEndTest, ARunsFolderHoldsWhatIsPromised) {
   Train({"--log_every=5", "--sample_every=10"});
-  EXPECT_THAT(
-      workplace_.List(),
-      ElementsAre("run/best", "run/checkpoints/step-00000012/model.safetensors",
-                  "run/checkpoints/step-00000024/model.safetensors",
-                  "run/config.json",
-                  MatchesRegex("run/events\\.out\\.tfevents\\..*"),
-                  "run/latest", "run/metrics.jsonl", "run/report.html",
-                  "run/samples.txt", "text.txt"));
+  EXPECT_THAT(workplace_.List(),
+              ElementsAre("run/.lock", "run/best",
+                          "run/checkpoints/step-00000012/MANIFEST.json",
+                          "run/checkpoints/step-00000012/model.safetensors",
+                          "run/checkpoints/step-00000012/optimizer.safetensors",
+                          "run/checkpoints/step-00000012/trainer.json",
+                          "run/checkpoints/step-00000024/MANIFEST.json",
+                          "run/checkpoints/step-00000024/model.safetensors",
+                          "run/checkpoints/step-00000024/optimizer.safetensors",
+                          "run/checkpoints/step-00000024/trainer.json",
+                          "run/config.json",
+                          MatchesRegex("run/events\\.out\\.tfevents\\..*"),
+                          "run/latest", "run/metrics.jsonl", "run/report.html",
+                          "run/samples.txt", "text.txt"));
   const auto snapshot = workplace_.Snapshot();
   EXPECT_EQ(snapshot.at("run/latest"), "checkpoints/step-00000024");
   EXPECT_EQ(snapshot.at("run/best"), "checkpoints/step-00000024");
@@ -175,6 +183,44 @@ TEST_F(TrainingEndToEndTest, KeepsTheNewestCheckpointsAndTheBest) {
 TEST_F(TrainingEndToEndTest, TheBestModelIsExported) {
   Train({"--save_path=export.safetensors"});
   EXPECT_EQ(workplace_.Read("export.safetensors"), workplace_.Read(kBest));
+}
+
+TEST_F(TrainingEndToEndTest, TheBestModelIsExportedForTheNotebook) {
+  Train({"--save_path=export.pt"});
+  const auto run = [&](const char* program, std::vector<std::string> flags) {
+    const SubprocessResult result = workplace_.Run(program, std::move(flags));
+    EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
+    return result.stdout_text;
+  };
+  // There and back, byte for byte, and the same text from either.
+  run("export", {"--checkpoint=export.pt", "--output=back.safetensors"});
+  EXPECT_EQ(workplace_.Read("back.safetensors"), workplace_.Read(kBest));
+  run("export", {"--checkpoint=run", "--output=again.pt"});
+  EXPECT_EQ(workplace_.Read("again.pt"), workplace_.Read("export.pt"));
+  EXPECT_EQ(run("sample", {"--checkpoint=export.pt"}),
+            run("sample", {"--checkpoint=run"}));
+  EXPECT_EQ(run("evaluate", {"--checkpoint=export.pt", "--data_path=text.txt"}),
+            run("evaluate", {"--checkpoint=run", "--data_path=text.txt"}));
+}
+
+TEST_F(TrainingEndToEndTest, TheNotebooksModelIsTrainedOn) {
+  const SubprocessResult result = workplace_.Run(
+      "train", {absl::StrCat("--init_from=", RunfilePath("model/notebook/"
+                                                         "testdata/"
+                                                         "notebook_lstm.pt")),
+                "--data_path=notes.txt", "--run_dir=run"});
+  EXPECT_EQ(result.exit_code, 2);  // there is no such text
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "mild, grün\n";
+  workplace_.Write("notes.txt", text);
+  const SubprocessResult trained = workplace_.Run(
+      "train", {absl::StrCat("--init_from=", RunfilePath("model/notebook/"
+                                                         "testdata/"
+                                                         "notebook_lstm.pt")),
+                "--data_path=notes.txt", "--run_dir=run", "--max_steps=2",
+                "--batch_size=4", "--seq_len=16"});
+  EXPECT_EQ(trained.exit_code, 0) << trained.stderr_text;
+  EXPECT_THAT(trained.stderr_text, HasSubstr("model    LSTM"));
 }
 
 TEST_F(TrainingEndToEndTest, EqualSeedsGiveEqualBytes) {
@@ -290,28 +336,167 @@ TEST_F(TrainingEndToEndTest, ALossThatIsNotFiniteEndsARunWithOneLine) {
   EXPECT_THAT(Checkpoints(), ElementsAre("step-00000001"));
 }
 
-// A file system of the test's own, in a name space of its own: without it the
-// disk of the machine would have to be filled.
-TEST_F(TrainingEndToEndTest, AFullDiskEndsARunWithOneLine) {
-  SubprocessOptions options = workplace_.Here(
+TEST_F(TrainingEndToEndTest, ASignalEndsARunWithACheckpoint) {
+  Train({"--num_epochs=4", "--sample_every=3"});
+  const std::string model = workplace_.Read("run/latest/model.safetensors");
+  for (const int number : {SIGINT, SIGTERM}) {
+    std::filesystem::remove_all(workplace_.Path("run"));
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<Subprocess> train,
+        Subprocess::Start(
+            RunfilePath("cmd/train"),
+            workplace_.Here(Flags({"--num_epochs=100000", "--sample_every=3",
+                                   "--log_every=1"}))));
+    ASSERT_THAT(train->WaitForOutput("step 7/"), IsOk());
+    train->Signal(number);
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult stopped, train->Wait());
+    EXPECT_EQ(stopped.exit_code, 3);
+    EXPECT_THAT(stopped.stderr_text, HasSubstr("\ntrain: stopping"));
+    EXPECT_THAT(stopped.stderr_text,
+                EndsWith("and saved: --resume goes on from there\n"));
+    EXPECT_THAT(Checkpoints(), SizeIs(Ge(1)));
+    EXPECT_EQ(Metrics(workplace_).back()["event"], "end");
+
+    const SubprocessResult sample =
+        workplace_.Run("sample", {"--checkpoint=run", "--max_generate=1"});
+    EXPECT_EQ(sample.exit_code, 0) << sample.stderr_text;
+    const int step = Metrics(workplace_, "checkpoint").back()["step"];
+    if (step > 48) continue;  // a slow machine has learnt too much
+    Train({"--num_epochs=4", "--sample_every=3", "--resume"});
+    EXPECT_EQ(workplace_.Read("run/latest/model.safetensors"), model);
+  }
+}
+
+TEST_F(TrainingEndToEndTest, ASecondSignalEndsARunAtOnce) {
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<Subprocess> train,
+      Subprocess::Start(
+          RunfilePath("cmd/train"),
+          // A text that takes far longer than any test.
+          workplace_.Here(Flags({"--save_every=1", "--sample_every=2",
+                                 "--max_generate=1000000000000"}))));
+  ASSERT_THAT(train->WaitForOutput("run      run"), IsOk());
+  train->Signal(SIGSTOP);
+  train->Signal(SIGTERM);
+  train->Signal(SIGINT);
+  train->Signal(SIGCONT);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult killed, train->Wait());
+  EXPECT_THAT(killed.signal, AnyOf(SIGTERM, SIGINT));
+  for (const std::string& name : Checkpoints()) {
+    const SubprocessResult sample = workplace_.Run(
+        "sample", {absl::StrCat("--checkpoint=run/checkpoints/", name),
+                   "--max_generate=1"});
+    EXPECT_EQ(sample.exit_code, 0) << sample.stderr_text;
+  }
+}
+
+TEST_F(TrainingEndToEndTest, ARunInUseIsRefusedToOthers) {
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<Subprocess> train,
+      Subprocess::Start(RunfilePath("cmd/train"),
+                        workplace_.Here(Flags({"--num_epochs=100000"}))));
+  ASSERT_THAT(train->WaitForOutput("run      run"), IsOk());
+  const SubprocessResult other = workplace_.Run("train", Flags({"--resume"}));
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.stderr_text,
+              HasSubstr(absl::StrCat("run: the run is in use: run/.lock: "
+                                     "another process holds the lock (number ",
+                                     train->pid(), ")")));
+}
+
+TEST_F(TrainingEndToEndTest, ABrokenCheckpointIsSetAsideAndTheRunGoesOn) {
+  Train({"--save_every=1", "--max_steps=10"});
+  const std::string model = workplace_.Read("run/latest/model.safetensors");
+  std::string broken =
+      workplace_.Read("run/checkpoints/step-00000010/optimizer.safetensors");
+  broken.back() ^= 1;
+  workplace_.Write("run/checkpoints/step-00000010/optimizer.safetensors",
+                   broken);
+  workplace_.Write("run/checkpoints/step-00000011.unfinished/a", "left over");
+  const SubprocessResult result =
+      workplace_.Run("train", Flags({"--max_steps=10", "--resume"}));
+  EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
+  EXPECT_THAT(result.stderr_text,
+              HasSubstr("warning: the checkpoint run/checkpoints/step-00000010 "
+                        "is broken and was set aside: optimizer.safetensors"));
+  EXPECT_THAT(result.stderr_text, HasSubstr("going on from step 9"));
+  EXPECT_EQ(workplace_.Read("run/latest/model.safetensors"), model);
+  EXPECT_EQ(workplace_.Read(
+                "run/checkpoints/step-00000010.corrupt/optimizer.safetensors"),
+            broken);
+  for (const std::string& name : workplace_.List()) {
+    EXPECT_THAT(name, Not(HasSubstr(".unfinished")));
+  }
+}
+
+// Runs a script where the folder "run" is a file system of its own, of 2 MB, so
+// that the machine's disk need not be filled; $@ is train. Exit code 77: there
+// are no name spaces here.
+SubprocessResult RunOnASmallDisk(const Workplace& workplace,
+                                 const std::string& script,
+                                 const std::vector<std::string>& flags) {
+  SubprocessOptions options = workplace.Here(
       {"--user", "--map-root-user", "--mount", "bash", "-c",
-       "mkdir run && mount -t tmpfs -o size=128k none run || exit 77\n"
-       "\"$@\"; echo $?; ls run/checkpoints",
+       absl::StrCat(
+           "mkdir run && mount -t tmpfs -o size=2m none run || exit 77\n",
+           script),
        "bash", RunfilePath("cmd/train")});
-  for (const std::string& flag :
-       Flags({"--save_every=1", "--keep_checkpoints=1000"})) {
-    options.arguments.push_back(flag);
-  }
-  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result,
-                               RunSubprocess("unshare", options));
-  if (!absl::StartsWith(result.stdout_text, "1\n")) {
-    // No name spaces here.
-    ASSERT_THAT(result.stdout_text, "");
-    GTEST_SKIP() << result.stderr_text;
-  }
-  EXPECT_THAT(result.stdout_text, HasSubstr("step-00000001\n"));
-  EXPECT_THAT(result.stderr_text, HasSubstr("was not saved, training goes on"));
-  EXPECT_THAT(result.stderr_text, HasSubstr("\ntrain: run/checkpoints/"));
+  options.arguments.insert(options.arguments.end(), flags.begin(), flags.end());
+  auto result = RunSubprocess("unshare", options);
+  EXPECT_THAT(result, IsOk());
+  return result.ok() ? *std::move(result) : SubprocessResult();
+}
+
+TEST_F(TrainingEndToEndTest, ADiskWithoutRoomIsRefusedBeforeTheFirstStep) {
+  const SubprocessResult result =
+      RunOnASmallDisk(workplace_, "\"$@\"; echo $?; ls -A run",
+                      Flags({"--save_every=1", "--keep_checkpoints=1000",
+             "--num_epochs=10"}));
+  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  EXPECT_EQ(result.stdout_text, "2\n");
+  EXPECT_THAT(result.stderr_text,
+              MatchesRegex("train: run: 2.1 MB are free where 120 checkpoints "
+                           "of 0.1 MB are to be kept: [^\n]*--run_dir\n"));
+}
+
+// Waits until the run has said something, without a pause of its own: grep
+// ends at the first such line.
+constexpr char kUntil[] =
+    "until_said() { grep -q -m1 \"$1\" <(tail -n +1 -f log); }\n";
+
+TEST_F(TrainingEndToEndTest, AFullDiskIsSaidAndTheNextSaveMakesUpForIt) {
+  const SubprocessResult result = RunOnASmallDisk(
+      workplace_,
+      absl::StrCat(kUntil,
+                   "\"$@\" 2> log & train=$!\n"
+                   "until_said 'epoch 1 validation'\n"
+                   "cat /dev/zero > run/ballast\n"
+                   "until_said 'was not saved, the next one is the next'\n"
+                   "rm run/ballast\n"
+                   "kill -TERM $train; wait $train; echo $?\n"
+                   "\"$@\" --resume --max_steps=1 2>> log; echo $?\n"
+                   "cat log >&2"),
+      Flags({"--save_every=1", "--keep_checkpoints=1", "--num_epochs=100000"}));
+  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  // Stopped and saved, and a whole checkpoint is there to go on from.
+  EXPECT_EQ(result.stdout_text, "3\n0\n") << result.stderr_text;
+  EXPECT_THAT(result.stderr_text, HasSubstr("No space left on device"));
+  EXPECT_THAT(result.stderr_text, HasSubstr("going on from step "));
+}
+
+TEST_F(TrainingEndToEndTest, ADiskThatStaysFullEndsARunWithOneLine) {
+  const SubprocessResult result = RunOnASmallDisk(
+      workplace_,
+      absl::StrCat(kUntil,
+                   "\"$@\" 2> log & train=$!\n"
+                   "until_said 'epoch 1 validation'\n"
+                   "cat /dev/zero > run/ballast\n"
+                   "kill -TERM $train; wait $train; echo $?\n"
+                   "cat log >&2; ls run/checkpoints | wc -l"),
+      Flags({"--save_every=1", "--keep_checkpoints=1", "--num_epochs=100000"}));
+  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  EXPECT_EQ(result.stdout_text, "1\n1\n") << result.stderr_text;
+  EXPECT_THAT(result.stderr_text, HasSubstr("\ntrain: run/"));
   EXPECT_THAT(result.stderr_text, EndsWith("No space left on device\n"));
 }
 

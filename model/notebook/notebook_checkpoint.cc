@@ -1,4 +1,4 @@
-#include "model/notebook_checkpoint.h"
+#include "model/notebook/notebook_checkpoint.h"
 
 #include <cstdint>
 #include <limits>
@@ -17,11 +17,11 @@
 #include "data/vocab.h"
 #include "model/config.h"
 #include "model/model_snapshot.h"
+#include "model/notebook/pickle_value.h"
+#include "model/notebook/torch_archive.h"
 #include "model/parameter_layout.h"
 #include "model/parameter_tensors.h"
-#include "model/pickle_value.h"
 #include "model/safetensors.h"
-#include "model/torch_archive.h"
 
 namespace charrnn {
 namespace {

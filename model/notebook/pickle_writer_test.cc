@@ -1,4 +1,4 @@
-#include "model/pickle_writer.h"
+#include "model/notebook/pickle_writer.h"
 
 #include <cmath>
 #include <cstddef>
@@ -13,8 +13,8 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/pickle_reader.h"
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_reader.h"
+#include "model/notebook/pickle_value.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {

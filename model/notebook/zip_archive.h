@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_ZIP_ARCHIVE_H_
-#define CHARRNN_MODEL_ZIP_ARCHIVE_H_
+#ifndef CHARRNN_MODEL_NOTEBOOK_ZIP_ARCHIVE_H_
+#define CHARRNN_MODEL_NOTEBOOK_ZIP_ARCHIVE_H_
 
 // Zip archives as torch.save makes them (PKWARE's APPNOTE.TXT), in memory. All
 // numbers are little-endian.
@@ -47,4 +47,4 @@ absl::StatusOr<std::vector<ZipMember>> DecodeZip(absl::string_view file);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_ZIP_ARCHIVE_H_
+#endif  // CHARRNN_MODEL_NOTEBOOK_ZIP_ARCHIVE_H_

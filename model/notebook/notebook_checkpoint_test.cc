@@ -1,4 +1,4 @@
-#include "model/notebook_checkpoint.h"
+#include "model/notebook/notebook_checkpoint.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,9 +19,9 @@
 #include "gtest/gtest.h"
 #include "model/config.h"
 #include "model/model_snapshot.h"
+#include "model/notebook/pickle_value.h"
+#include "model/notebook/torch_archive.h"
 #include "model/parameter_layout.h"
-#include "model/pickle_value.h"
-#include "model/torch_archive.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
@@ -38,7 +38,7 @@ auto IsInvalid(absl::string_view why) {
 // A file that PyTorch wrote; see testdata/make_notebook_checkpoint.py.
 std::string TestFile(absl::string_view name) {
   const auto file = FileSystem::Real()->ReadFile(
-      absl::StrCat("model/testdata/notebook_", name, ".pt"));
+      absl::StrCat("model/notebook/testdata/notebook_", name, ".pt"));
   EXPECT_THAT(file, IsOk());
   return file.ok() ? *file : "";
 }

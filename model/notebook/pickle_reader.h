@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_PICKLE_READER_H_
-#define CHARRNN_MODEL_PICKLE_READER_H_
+#ifndef CHARRNN_MODEL_NOTEBOOK_PICKLE_READER_H_
+#define CHARRNN_MODEL_NOTEBOOK_PICKLE_READER_H_
 
 // Python's pickles, as far as torch.save needs them for dictionaries, lists,
 // numbers, strings and tensors. Python's pickletools tells what each opcode
@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_value.h"
 
 namespace charrnn {
 
@@ -25,4 +25,4 @@ absl::StatusOr<Pickle> DecodePickle(absl::string_view bytes);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_PICKLE_READER_H_
+#endif  // CHARRNN_MODEL_NOTEBOOK_PICKLE_READER_H_

@@ -1,4 +1,4 @@
-#include "model/torch_archive.h"
+#include "model/notebook/torch_archive.h"
 
 #include <array>
 #include <cstdint>
@@ -18,10 +18,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "model/pickle_reader.h"
-#include "model/pickle_value.h"
-#include "model/pickle_writer.h"
-#include "model/zip_archive.h"
+#include "model/notebook/pickle_reader.h"
+#include "model/notebook/pickle_value.h"
+#include "model/notebook/pickle_writer.h"
+#include "model/notebook/zip_archive.h"
 
 namespace charrnn {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/pickle_writer.h"
+#include "model/notebook/pickle_writer.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -12,8 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "model/pickle_opcode.h"
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_opcode.h"
+#include "model/notebook/pickle_value.h"
 
 namespace charrnn {
 namespace {

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_TORCH_ARCHIVE_H_
-#define CHARRNN_MODEL_TORCH_ARCHIVE_H_
+#ifndef CHARRNN_MODEL_NOTEBOOK_TORCH_ARCHIVE_H_
+#define CHARRNN_MODEL_NOTEBOOK_TORCH_ARCHIVE_H_
 
 // The files that torch.save writes since PyTorch 1.6, in memory: a zip archive
 // (see zip_archive.h) of
@@ -22,7 +22,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_value.h"
 
 namespace charrnn {
 
@@ -65,4 +65,4 @@ absl::string_view RowMajorBytes(const TorchTensor& tensor,
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_TORCH_ARCHIVE_H_
+#endif  // CHARRNN_MODEL_NOTEBOOK_TORCH_ARCHIVE_H_

@@ -1,4 +1,4 @@
-#include "model/pickle_reader.h"
+#include "model/notebook/pickle_reader.h"
 
 #include <cstdint>
 #include <cstring>
@@ -13,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "model/pickle_opcode.h"
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_opcode.h"
+#include "model/notebook/pickle_value.h"
 
 namespace charrnn {
 namespace {

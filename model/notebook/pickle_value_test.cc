@@ -1,4 +1,4 @@
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_value.h"
 
 #include <string>
 #include <vector>

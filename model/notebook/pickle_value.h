@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_PICKLE_VALUE_H_
-#define CHARRNN_MODEL_PICKLE_VALUE_H_
+#ifndef CHARRNN_MODEL_NOTEBOOK_PICKLE_VALUE_H_
+#define CHARRNN_MODEL_NOTEBOOK_PICKLE_VALUE_H_
 
 #include <cstdint>
 #include <string>
@@ -80,4 +80,4 @@ absl::Status CheckPickle(const Pickle& pickle);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_PICKLE_VALUE_H_
+#endif  // CHARRNN_MODEL_NOTEBOOK_PICKLE_VALUE_H_

@@ -1,10 +1,10 @@
-#ifndef CHARRNN_MODEL_PICKLE_WRITER_H_
-#define CHARRNN_MODEL_PICKLE_WRITER_H_
+#ifndef CHARRNN_MODEL_NOTEBOOK_PICKLE_WRITER_H_
+#define CHARRNN_MODEL_NOTEBOOK_PICKLE_WRITER_H_
 
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_value.h"
 
 namespace charrnn {
 
@@ -16,4 +16,4 @@ absl::StatusOr<std::string> EncodePickle(const Pickle& pickle);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_PICKLE_WRITER_H_
+#endif  // CHARRNN_MODEL_NOTEBOOK_PICKLE_WRITER_H_

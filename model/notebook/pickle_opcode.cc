@@ -1,4 +1,4 @@
-#include "model/pickle_opcode.h"
+#include "model/notebook/pickle_opcode.h"
 
 #include <algorithm>
 #include <array>

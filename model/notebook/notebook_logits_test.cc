@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
 #include "model/model_snapshot.h"
-#include "model/notebook_checkpoint.h"
+#include "model/notebook/notebook_checkpoint.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
@@ -32,7 +32,7 @@ class NotebookLogitsTest : public testing::TestWithParam<Case> {
   // The content of a file in testdata/.
   static std::string TestFile(const std::string& name) {
     const auto file = FileSystem::Real()->ReadFile(
-        absl::StrCat("model/testdata/notebook_", name));
+        absl::StrCat("model/notebook/testdata/notebook_", name));
     EXPECT_THAT(file, IsOk());
     return file.ok() ? *file : "";
   }

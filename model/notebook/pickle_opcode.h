@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_PICKLE_OPCODE_H_
-#define CHARRNN_MODEL_PICKLE_OPCODE_H_
+#ifndef CHARRNN_MODEL_NOTEBOOK_PICKLE_OPCODE_H_
+#define CHARRNN_MODEL_NOTEBOOK_PICKLE_OPCODE_H_
 
 // The opcodes of Python's pickles that a checkpoint is made of; the names are
 // those of Python's pickletools, which tells what each does.
@@ -53,4 +53,4 @@ std::string PickleOpcodeName(uint8_t code);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_PICKLE_OPCODE_H_
+#endif  // CHARRNN_MODEL_NOTEBOOK_PICKLE_OPCODE_H_

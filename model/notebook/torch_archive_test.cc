@@ -1,4 +1,4 @@
-#include "model/torch_archive.h"
+#include "model/notebook/torch_archive.h"
 
 #include <cstdint>
 #include <cstring>
@@ -13,8 +13,8 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/pickle_value.h"
-#include "model/zip_archive.h"
+#include "model/notebook/pickle_value.h"
+#include "model/notebook/zip_archive.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {

@@ -1,4 +1,4 @@
-#include "model/zip_archive.h"
+#include "model/notebook/zip_archive.h"
 
 #include <zlib.h>
 

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_MODEL_NOTEBOOK_CHECKPOINT_H_
-#define CHARRNN_MODEL_NOTEBOOK_CHECKPOINT_H_
+#ifndef CHARRNN_MODEL_NOTEBOOK_NOTEBOOK_CHECKPOINT_H_
+#define CHARRNN_MODEL_NOTEBOOK_NOTEBOOK_CHECKPOINT_H_
 
 // The checkpoints of the PyTorch notebook that this program replaces, `.pt`
 // files (see torch_archive.h) of
@@ -41,4 +41,4 @@ absl::StatusOr<ModelSnapshot> DecodeNotebookCheckpoint(absl::string_view file);
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_MODEL_NOTEBOOK_CHECKPOINT_H_
+#endif  // CHARRNN_MODEL_NOTEBOOK_NOTEBOOK_CHECKPOINT_H_

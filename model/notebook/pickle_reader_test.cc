@@ -1,4 +1,4 @@
-#include "model/pickle_reader.h"
+#include "model/notebook/pickle_reader.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/pickle_value.h"
+#include "model/notebook/pickle_value.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
