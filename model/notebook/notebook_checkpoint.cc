@@ -85,8 +85,9 @@ PickleId StateValue(const std::vector<TensorView>& tensors, Pickle& pickle) {
     const TensorView& tensor = tensors[i];
     std::vector<PickleId> size;
     std::vector<PickleId> strides(tensor.shape.size());
-    for (const int64_t extent : tensor.shape)
+    for (const int64_t extent : tensor.shape) {
       size.push_back(pickle.Int(extent));
+    }
     int64_t stride = 1;
     for (size_t d = tensor.shape.size(); d > 0; --d) {
       strides[d - 1] = pickle.Int(stride);

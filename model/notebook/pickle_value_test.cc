@@ -90,8 +90,9 @@ TEST(PickleValueTest, BoundsHowDeepValuesLie) {
   EXPECT_THAT(Check([](Pickle& p) {
                 const PickleId shared = Nested(p, 40);
                 PickleId deep = shared;
-                for (int i = 0; i < 40; ++i)
+                for (int i = 0; i < 40; ++i) {
                   deep = p.Group(Kind::kList, {deep});
+                }
                 return p.Group(Kind::kTuple, {shared, deep});
               }),
               IsInvalid("more than 64 deep"));

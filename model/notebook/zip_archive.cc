@@ -73,8 +73,8 @@ bool IsUtf8(absl::string_view text) {
 }
 
 uint32_t Crc32(absl::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  return static_cast<uint32_t>(crc32_z(
+      0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
 }
 
 // Takes numbers off the front of a record that is long enough for them.
