@@ -448,10 +448,9 @@ SubprocessResult RunOnASmallDisk(const Workplace& workplace,
 }
 
 TEST_F(TrainingEndToEndTest, ADiskWithoutRoomIsRefusedBeforeTheFirstStep) {
-  const SubprocessResult result =
-      RunOnASmallDisk(workplace_, "\"$@\"; echo $?; ls -A run",
-                      Flags({"--save_every=1", "--keep_checkpoints=1000",
-             "--num_epochs=10"}));
+  const SubprocessResult result = RunOnASmallDisk(
+      workplace_, "\"$@\"; echo $?; ls -A run",
+      Flags({"--save_every=1", "--keep_checkpoints=1000", "--num_epochs=10"}));
   if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
   EXPECT_EQ(result.stdout_text, "2\n");
   EXPECT_THAT(result.stderr_text,
