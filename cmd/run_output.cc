@@ -100,10 +100,15 @@ template <typename Event>
 void RunOutput::Tell(void (TrainObserver::*handler)(const Event&),
                      const Event& event) {
   for (TrainObserver* observer : all_) (observer->*handler)(event);
-  if (warned_ || status().ok()) return;
-  warned_ = true;
-  CHARRNN_LOG(WARNING) << "a record of the run is incomplete from here on: "
-                       << status().message();
+  const bool complete = status().ok();
+  if (complete == complete_) return;
+  complete_ = complete;
+  if (complete) {
+    CHARRNN_LOG(INFO) << "the run's records are complete again";
+  } else {
+    CHARRNN_LOG(WARNING) << "a record of the run is incomplete: "
+                         << status().message();
+  }
 }
 
 void RunOutput::OnStart(const RunPlan& plan) {

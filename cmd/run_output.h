@@ -32,7 +32,7 @@ class RunOutput : public TrainObserver {
       FileSystem* files, Clock* clock, const std::string& run_dir,
       const TrainingRequest& request, const TrainProgress& progress);
 
-  // The first file that could not be written, or OK.
+  // Why a file is not complete, or OK.
   absl::Status status() const;
 
   void OnStart(const RunPlan& plan) override;
@@ -51,11 +51,11 @@ class RunOutput : public TrainObserver {
             std::unique_ptr<SamplesFile> samples,
             std::unique_ptr<HtmlReport> report);
 
-  // Tells all of them, and a person once if one of them cannot write.
+  // Tells all of them, and a person when one of them cannot write.
   template <typename Event>
   void Tell(void (TrainObserver::*handler)(const Event&), const Event& event);
 
-  bool warned_ = false;
+  bool complete_ = true;  // as a person was last told
   const std::unique_ptr<MetricsLog> metrics_;
   const std::unique_ptr<TensorBoardLog> events_;
   const std::unique_ptr<SamplesFile> samples_;

@@ -1,5 +1,6 @@
 #include "cmd/run_output.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -133,13 +134,17 @@ TEST_F(RunOutputTest, ANameThatIsNotUtf8IsNoObstacle) {
   EXPECT_THAT(Read("report.html"), HasSubstr(u8"caf\ufffd.txt"));
 }
 
-TEST_F(RunOutputTest, AFullDiskIsReportedAndTheOtherRecordsGoOn) {
+TEST_F(RunOutputTest, AFullDiskIsReportedAndMadeUpFor) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<RunOutput> output, Open());
   Fault fault;  // the very next write
   fault.status = absl::ResourceExhaustedError("no space");
   files_.Inject(fault);
-  TellAll(*output);
+  output->OnTrain(At(1));
   EXPECT_THAT(output->status(), StatusIs(absl::StatusCode::kResourceExhausted));
+  TellAll(*output);
+  EXPECT_THAT(output->status(), IsOk());
+  EXPECT_THAT(Read("metrics.jsonl"), AllOf(HasSubstr(R"("event":"train")"),
+                                           HasSubstr(R"("event":"end")")));
   EXPECT_THAT(Read("samples.txt"), HasSubstr("But soft"));
 }
 

@@ -133,6 +133,32 @@ absl::Status OwnDirectory(FileSystem& files, Clock& clock,
   return MarkLatest(files, Runs(), path);
 }
 
+// Whether the run may go on as it is now asked for, and what there is to say of
+// it. `newest` is the checkpoint of `earlier`, if it has one.
+absl::Status Compare(const std::optional<Earlier>& earlier,
+                     const Checkpoint* newest, RunStart& run) {
+  run.notes = run.request.notes;
+  if (newest != nullptr) {
+    auto notes =
+        CompareWithRun(earlier->config_json, run.request, run.compute.device,
+                       absl::GetFlag(FLAGS_allow_changes));
+    if (absl::IsInvalidArgument(notes.status())) {
+      return ConfigError(*earlier, notes.status());
+    }
+    CHARRNN_RETURN_IF_ERROR(notes.status());
+    run.notes.insert(run.notes.end(), notes->begin(), notes->end());
+    run.notes.push_back(
+        absl::StrCat("going on from step ", newest->progress.step));
+  } else if (absl::GetFlag(FLAGS_resume)) {
+    run.notes.push_back(
+        earlier.has_value()
+            ? absl::StrCat(earlier->directory.path,
+                           " has no checkpoint yet: beginning at step 0")
+            : "there is no run to resume yet: beginning a new one");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
@@ -160,25 +186,7 @@ absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
       MakeTrainingPlan(request.training, request.corpus->size()));
   RunStart run(std::move(request), plan);
   CHARRNN_ASSIGN_OR_RETURN(run.compute, ComputeFromFlags());
-  run.notes = run.request.notes;
-  if (newest != nullptr) {
-    auto notes =
-        CompareWithRun(earlier->config_json, run.request, run.compute.device,
-                       absl::GetFlag(FLAGS_allow_changes));
-    if (absl::IsInvalidArgument(notes.status())) {
-      return ConfigError(*earlier, notes.status());
-    }
-    CHARRNN_RETURN_IF_ERROR(notes.status());
-    run.notes.insert(run.notes.end(), notes->begin(), notes->end());
-    run.notes.push_back(
-        absl::StrCat("going on from step ", newest->progress.step));
-  } else if (absl::GetFlag(FLAGS_resume)) {
-    run.notes.push_back(
-        earlier.has_value()
-            ? absl::StrCat(earlier->directory.path,
-                           " has no checkpoint yet: beginning at step 0")
-            : "there is no run to resume yet: beginning a new one");
-  }
+  CHARRNN_RETURN_IF_ERROR(Compare(earlier, newest, run));
   CHARRNN_ASSIGN_OR_RETURN(run.state,
                            MakeState(run.request, run.compute.device, newest));
   run.finished =

@@ -154,11 +154,12 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(
     CHARRNN_ASSIGN_OR_RETURN(const std::string old, files->ReadFile(path));
     keep = static_cast<int64_t>(WholeLines(old, keep));
   }
-  CHARRNN_ASSIGN_OR_RETURN(AppendLog log, AppendLog::Open(*files, path, keep));
+  CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<AppendLog> log,
+                           AppendLog::Open(*files, path, keep));
   return absl::WrapUnique(new MetricsLog(std::move(log)));
 }
 
-void MetricsLog::Append(absl::string_view line) { log_.Append(line); }
+void MetricsLog::Append(absl::string_view line) { log_->Append(line); }
 
 void MetricsLog::OnTrain(const TrainReport& report) {
   Append(MetricsLine(report));

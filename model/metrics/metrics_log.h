@@ -50,13 +50,13 @@ class MetricsLog : public TrainObserver {
   void Append(absl::string_view line);
 
   // The file's length in bytes: what `keep` is to be after a resume.
-  int64_t size() const { return log_.size(); }
+  int64_t size() const { return log_->size(); }
 
   // Returns once all lines would survive a power cut. From any thread.
-  absl::Status Sync() { return log_.Sync(); }
+  absl::Status Sync() { return log_->Sync(); }
 
-  // The first failure to write, or OK. After it nothing more is written.
-  const absl::Status& status() const { return log_.status(); }
+  // Why records are missing from the file; OK if none is.
+  const absl::Status& status() const { return log_->status(); }
 
   void OnTrain(const TrainReport& report) override;
   void OnValidation(const ValidationReport& report) override;
@@ -64,9 +64,9 @@ class MetricsLog : public TrainObserver {
   void OnEnd(const EndReport& report) override;
 
  private:
-  explicit MetricsLog(AppendLog log) : log_(std::move(log)) {}
+  explicit MetricsLog(std::unique_ptr<AppendLog> log) : log_(std::move(log)) {}
 
-  AppendLog log_;
+  const std::unique_ptr<AppendLog> log_;
 };
 
 }  // namespace charrnn

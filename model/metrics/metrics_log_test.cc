@@ -194,15 +194,17 @@ TEST_F(MetricsLogTest, DropsALineThatACrashHasCut) {
   EXPECT_EQ(Contents(), "one\n");
 }
 
-TEST_F(MetricsLogTest, ReportsItsFirstFailureAndCountsOnlyWhatWasWritten) {
+TEST_F(MetricsLogTest, ReportsAFailureAndMakesUpForIt) {
   const auto log = Open();
   log->Append("one\n");
   files_.Inject(Fault());
-  log->OnTrain(Train(1, 1));
-  log->OnTrain(Train(2, 1));
+  log->Append("two\n");
   EXPECT_THAT(log->status(), StatusIs(absl::StatusCode::kResourceExhausted));
-  EXPECT_EQ(log->size(), 4);
   EXPECT_EQ(Contents(), "one\n");
+  log->Append("three\n");
+  EXPECT_THAT(log->status(), IsOk());
+  EXPECT_EQ(Contents(), "one\ntwo\nthree\n");
+  EXPECT_EQ(log->size(), 14);
 }
 
 TEST_F(MetricsLogTest, CannotBeOpenedInAFolderThatIsMissing) {

@@ -65,14 +65,15 @@ void ReplaySamples(absl::string_view text, TrainObserver* observer) {
 
 absl::StatusOr<std::unique_ptr<SamplesFile>> SamplesFile::Open(
     FileSystem* files, const std::string& path, int64_t keep) {
-  CHARRNN_ASSIGN_OR_RETURN(AppendLog log, AppendLog::Open(*files, path, keep));
+  CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<AppendLog> log,
+                           AppendLog::Open(*files, path, keep));
   return absl::WrapUnique(new SamplesFile(std::move(log)));
 }
 
 void SamplesFile::OnSample(const SampleReport& report) {
-  log_.Append(absl::StrFormat("%s%d%s%.4f (%.3f bpc) ====\n%s%s", kHeading,
-                              report.step, kLoss, report.loss,
-                              BitsPerChar(report.loss), report.text, kEnd));
+  log_->Append(absl::StrFormat("%s%d%s%.4f (%.3f bpc) ====\n%s%s", kHeading,
+                               report.step, kLoss, report.loss,
+                               BitsPerChar(report.loss), report.text, kEnd));
 }
 
 }  // namespace charrnn

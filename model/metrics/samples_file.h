@@ -36,20 +36,20 @@ class SamplesFile : public TrainObserver {
       int64_t keep = AppendLog::kAll);
 
   // The file's length in bytes: what `keep` is to be after a resume.
-  int64_t size() const { return log_.size(); }
+  int64_t size() const { return log_->size(); }
 
   // Returns once all samples would survive a power cut. From any thread.
-  absl::Status Sync() { return log_.Sync(); }
+  absl::Status Sync() { return log_->Sync(); }
 
-  // The first failure to write, or OK. After it nothing more is written.
-  const absl::Status& status() const { return log_.status(); }
+  // Why records are missing from the file; OK if none is.
+  const absl::Status& status() const { return log_->status(); }
 
   void OnSample(const SampleReport& report) override;
 
  private:
-  explicit SamplesFile(AppendLog log) : log_(std::move(log)) {}
+  explicit SamplesFile(std::unique_ptr<AppendLog> log) : log_(std::move(log)) {}
 
-  AppendLog log_;
+  const std::unique_ptr<AppendLog> log_;
 };
 
 }  // namespace charrnn

@@ -49,11 +49,12 @@ absl::StatusOr<std::unique_ptr<TensorBoardLog>> TensorBoardLog::Open(
   for (int i = 1; files->Exists(path); ++i) {
     path = JoinPath(run_dir, absl::StrCat(prefix, ".", i));
   }
-  CHARRNN_ASSIGN_OR_RETURN(AppendLog log, AppendLog::Open(*files, path));
+  CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<AppendLog> log,
+                           AppendLog::Open(*files, path));
   return absl::WrapUnique(new TensorBoardLog(std::move(log), clock));
 }
 
-TensorBoardLog::TensorBoardLog(AppendLog log, Clock* clock)
+TensorBoardLog::TensorBoardLog(std::unique_ptr<AppendLog> log, Clock* clock)
     : clock_(clock), log_(std::move(log)) {
   Append(VersionEvent(Now()));
 }
@@ -63,7 +64,7 @@ double TensorBoardLog::Now() const {
 }
 
 void TensorBoardLog::Append(absl::string_view event) {
-  log_.Append(TfRecord(event));
+  log_->Append(TfRecord(event));
 }
 
 void TensorBoardLog::OnStart(const RunPlan& plan) {

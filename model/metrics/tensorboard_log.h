@@ -26,8 +26,8 @@ class TensorBoardLog : public TrainObserver {
   static absl::StatusOr<std::unique_ptr<TensorBoardLog>> Open(
       FileSystem* files, const std::string& run_dir, Clock* clock);
 
-  // The first failure to write, or OK. After it nothing more is written.
-  const absl::Status& status() const { return log_.status(); }
+  // Why records are missing from the file; OK if none is.
+  const absl::Status& status() const { return log_->status(); }
 
   void OnStart(const RunPlan& plan) override;
   void OnTrain(const TrainReport& report) override;
@@ -35,13 +35,13 @@ class TensorBoardLog : public TrainObserver {
   void OnSample(const SampleReport& report) override;
 
  private:
-  TensorBoardLog(AppendLog log, Clock* clock);
+  TensorBoardLog(std::unique_ptr<AppendLog> log, Clock* clock);
 
   double Now() const;
   void Append(absl::string_view event);
 
   Clock* const clock_;
-  AppendLog log_;
+  const std::unique_ptr<AppendLog> log_;
 };
 
 }  // namespace charrnn
