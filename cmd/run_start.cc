@@ -74,22 +74,40 @@ absl::Status ConfigError(const Earlier& earlier, const absl::Status& status) {
       ": restore it, or begin a new run with another --run_dir"));
 }
 
-// The flags of the earlier run, where it has come so far as to have any.
-absl::Status TakeOver(const Earlier& earlier, std::set<std::string>& typed) {
-  if (earlier.config_json.empty()) return absl::OkStatus();
-  const absl::Status taken = TakeOverFlags(earlier.config_json, typed);
-  return taken.ok() ? taken : ConfigError(earlier, taken);
+// The run that --resume goes on with, its flags taken over where it has come so
+// far as to have any; none without --resume, or without a run.
+absl::StatusOr<std::optional<Earlier>> FindEarlier(
+    FileSystem& files, std::set<std::string>& typed) {
+  if (!absl::GetFlag(FLAGS_resume)) {
+    if (!absl::GetFlag(FLAGS_allow_changes)) return std::nullopt;
+    return absl::InvalidArgumentError(
+        "--allow_changes: is about a run that goes on: add --resume");
+  }
+  CHARRNN_ASSIGN_OR_RETURN(std::optional<Earlier> earlier, OpenEarlier(files));
+  if (earlier.has_value() && !earlier->config_json.empty()) {
+    const absl::Status taken = TakeOverFlags(earlier->config_json, typed);
+    if (!taken.ok()) return ConfigError(*earlier, taken);
+  }
+  return earlier;
 }
 
-// Whether the checkpoints of the run, which is to lie in `path`, have room.
-absl::Status CheckSpace(FileSystem& files, const std::string& path,
+// Where the run is to lie, as far as that is known.
+std::string Place(const std::optional<Earlier>& earlier) {
+  if (earlier.has_value()) return earlier->directory.path;
+  std::string run_dir = UserPath(absl::GetFlag(FLAGS_run_dir));
+  return run_dir.empty() ? Runs() : run_dir;
+}
+
+// Whether the checkpoints of the run have room.
+absl::Status CheckSpace(FileSystem& files,
+                        const std::optional<Earlier>& earlier,
                         const RunStart& run) {
   const TrainingConfig& config = run.request.training;
   const int64_t steps = run.plan.total_steps - run.state.progress.step;
   const int64_t saves = std::min(
       steps, steps / run.plan.steps_per_epoch + 1 +
                  (config.save_every > 0 ? steps / config.save_every : 0));
-  return LocalCheckpointStore(&files, path, config.keep_checkpoints)
+  return LocalCheckpointStore(&files, Place(earlier), config.keep_checkpoints)
       .CheckSpace(
           CheckpointBytes(ParameterLayout(run.request.model).flat_size()),
           saves);
@@ -109,7 +127,8 @@ absl::StatusOr<TrainState> MakeState(const TrainingRequest& request,
                              request.training.seed, device);
 }
 
-// Takes the folder of `earlier`, or makes one, and writes config.json.
+// Takes the folder of `earlier`, or makes one, and puts it in order; where
+// there is something to train, it gets its config.json.
 absl::Status OwnDirectory(FileSystem& files, Clock& clock,
                           const std::set<std::string>& typed,
                           std::optional<Earlier> earlier, RunStart& run) {
@@ -127,6 +146,7 @@ absl::Status OwnDirectory(FileSystem& files, Clock& clock,
   run.store = std::make_unique<LocalCheckpointStore>(
       &files, path, run.request.training.keep_checkpoints);
   CHARRNN_RETURN_IF_ERROR(run.store->TidyUp(found));
+  if (run.finished) return absl::OkStatus();
   CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
       files, JoinPath(path, kConfigFileName),
       RunConfigJson(run.request, typed, run.compute.device)));
@@ -164,15 +184,8 @@ absl::Status Compare(const std::optional<Earlier>& earlier,
 absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
                                   const CommandLine& command_line) {
   std::set<std::string> typed = command_line.typed;
-  std::optional<Earlier> earlier;
-  if (absl::GetFlag(FLAGS_allow_changes) && !absl::GetFlag(FLAGS_resume)) {
-    return absl::InvalidArgumentError(
-        "--allow_changes: is about a run that goes on: add --resume");
-  }
-  if (absl::GetFlag(FLAGS_resume)) {
-    CHARRNN_ASSIGN_OR_RETURN(earlier, OpenEarlier(files));
-    if (earlier.has_value()) CHARRNN_RETURN_IF_ERROR(TakeOver(*earlier, typed));
-  }
+  CHARRNN_ASSIGN_OR_RETURN(std::optional<Earlier> earlier,
+                           FindEarlier(files, typed));
   const Checkpoint* const newest =
       earlier.has_value() && earlier->found.newest.has_value()
           ? &*earlier->found.newest
@@ -192,17 +205,7 @@ absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
   run.finished =
       newest != nullptr && !newest->progress.due &&
       Trainer::Finished(run.request.training, run.plan, newest->progress);
-  if (run.finished) {
-    run.directory = std::move(earlier->directory);
-    return run;
-  }
-  const std::string run_dir = UserPath(absl::GetFlag(FLAGS_run_dir));
-  CHARRNN_RETURN_IF_ERROR(CheckSpace(files,
-                                     earlier.has_value()
-                                         ? earlier->directory.path
-                                     : run_dir.empty() ? Runs()
-                                                       : run_dir,
-                                     run));
+  if (!run.finished) CHARRNN_RETURN_IF_ERROR(CheckSpace(files, earlier, run));
   CHARRNN_RETURN_IF_ERROR(
       OwnDirectory(files, clock, typed, std::move(earlier), run));
   return run;

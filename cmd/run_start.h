@@ -33,8 +33,7 @@ struct RunStart {
   std::unique_ptr<LocalCheckpointStore> store;
   std::vector<std::string> notes;  // to be said aloud, a line each
 
-  // Whether there is nothing left to train. Then nothing was changed in the
-  // folder.
+  // Whether there is nothing left to train.
   bool finished = false;
 };
 

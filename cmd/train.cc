@@ -97,7 +97,7 @@ absl::Status Train(const CommandLine& command_line) {
     output->OnCheckpoint({progress.step, run.store->PathOf(progress.step),
                           progress.best_step == progress.step});
   }
-  const absl::Status status = TrainToTheEnd(files, clock, run, *output);
+  absl::Status status = TrainToTheEnd(files, clock, run, *output);
   // Whatever goes wrong from the first step on is no fault of the input.
   if (status.ok() || absl::IsCancelled(status)) return status;
   return absl::InternalError(status.message());

@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "model/config.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
 #include "model/parameter_layout.h"

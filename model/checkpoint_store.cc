@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,12 +35,6 @@ constexpr char kCorrupt[] = ".corrupt";
 // Eight digits, so that a listing shows steps in their order.
 std::string StepName(int64_t step) {
   return absl::StrFormat("%s%08d", kPrefix, step);
-}
-
-// Of this store, and what an interruption has left of it.
-bool IsLeftover(absl::string_view name) {
-  return absl::StartsWith(name, kPrefix) &&
-         (absl::EndsWith(name, kUnfinished) || absl::EndsWith(name, kDeleted));
 }
 
 std::string Megabytes(int64_t bytes) {
@@ -112,7 +107,9 @@ absl::StatusOr<LocalCheckpointStore::Found> LocalCheckpointStore::Find() {
 }
 
 absl::Status LocalCheckpointStore::TidyUp(const Found& found) {
-  CHARRNN_RETURN_IF_ERROR(Sweep());
+  CHARRNN_RETURN_IF_ERROR(Sweep(kUnfinished));
+  CHARRNN_RETURN_IF_ERROR(Sweep(kDeleted));
+  CHARRNN_RETURN_IF_ERROR(RemoveTemporaries(*files_, run_dir_));
   for (const auto& [name, what] : found.broken) {
     CHARRNN_RETURN_IF_ERROR(SetAside(name));
     CHARRNN_LOG(WARNING) << "the checkpoint " << Path(name)
@@ -122,15 +119,17 @@ absl::Status LocalCheckpointStore::TidyUp(const Found& found) {
   return Link(found.newest->progress);
 }
 
-absl::Status LocalCheckpointStore::Sweep() {
+absl::Status LocalCheckpointStore::Sweep(absl::string_view ending) {
   const auto names = files_->ListDirectory(Folder());
   if (absl::IsNotFound(names.status())) return absl::OkStatus();
   CHARRNN_RETURN_IF_ERROR(names.status());
   for (const std::string& name : *names) {
-    if (!IsLeftover(name)) continue;
+    if (!absl::StartsWith(name, kPrefix) || !absl::EndsWith(name, ending)) {
+      continue;
+    }
     CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, Path(name)));
   }
-  return RemoveTemporaries(*files_, run_dir_);
+  return absl::OkStatus();
 }
 
 absl::Status LocalCheckpointStore::SetAside(const std::string& name) {
@@ -230,12 +229,11 @@ absl::Status LocalCheckpointStore::Retain(int64_t best_step) {
     if (surplus-- <= 0) break;
     if (step == best_step) continue;
     // Under a name that nobody takes for a checkpoint's while parts are gone.
-    const std::string deleted = absl::StrCat(Path(name), kDeleted);
-    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, deleted));
-    CHARRNN_RETURN_IF_ERROR(files_->Rename(Path(name), deleted));
-    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, deleted));
+    CHARRNN_RETURN_IF_ERROR(
+        files_->Rename(Path(name), absl::StrCat(Path(name), kDeleted)));
   }
-  return absl::OkStatus();
+  // With what could not be deleted before.
+  return Sweep(kDeleted);
 }
 
 int64_t CheckpointBytes(int64_t flat_size) {

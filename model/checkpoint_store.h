@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/files.h"
 #include "model/checkpoint.h"
 #include "model/train_progress.h"
@@ -86,7 +87,8 @@ class LocalCheckpointStore : public CheckpointStore {
   absl::Status Link(const TrainProgress& progress);
   // Deletes what is no longer to be kept.
   absl::Status Retain(int64_t best_step);
-  absl::Status Sweep();
+  // Deletes the checkpoints whose names end in `ending`.
+  absl::Status Sweep(absl::string_view ending);
   absl::Status SetAside(const std::string& name);
 
   FileSystem* files_;
