@@ -458,6 +458,32 @@ TEST_F(TrainingEndToEndTest, ADiskWithoutRoomIsRefusedBeforeTheFirstStep) {
                            "of 0.1 MB are to be kept: [^\n]*--run_dir\n"));
 }
 
+TEST_F(TrainingEndToEndTest, AReadOnlyDiskIsRefused) {
+  for (const char* flag : {"--run_dir=run/new", "--run_dir=run/old"}) {
+    const SubprocessResult result = RunOnASmallDisk(
+        workplace_, "mkdir run/old && mount -o remount,ro run\n\"$@\"; echo $?",
+        Flags({flag}));
+    if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+    std::filesystem::remove_all(workplace_.Path("run"));
+    EXPECT_EQ(result.stdout_text, "2\n");
+    EXPECT_THAT(result.stderr_text,
+                MatchesRegex("train: --run_dir: run/[^\n]*: Read-only file "
+                             "system\n"));
+  }
+}
+
+TEST_F(TrainingEndToEndTest, ARunOnAReadOnlyDiskIsNotResumed) {
+  const SubprocessResult result = RunOnASmallDisk(
+      workplace_,
+      "\"$@\" 2> log; mount -o remount,ro run\n\"$@\" --max_steps=2; echo $?",
+      Flags({"--resume", "--max_steps=1"}));
+  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  EXPECT_EQ(result.stdout_text, "2\n");
+  EXPECT_THAT(result.stderr_text,
+              MatchesRegex("train: --run_dir: run/[^\n]*: Read-only file "
+                           "system\n"));
+}
+
 // Waits until the run has said something, without a pause of its own: grep
 // ends at the first such line.
 constexpr char kUntil[] =
