@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/little_endian.h"
 #include "base/status_macros.h"
 #include "base/strict_json.h"
 
@@ -79,20 +80,6 @@ absl::StatusOr<int64_t> ByteSize(const TensorView& tensor) {
     }
   }
   return size;
-}
-
-void AppendLittleEndian64(uint64_t value, std::string* out) {
-  for (int shift = 0; shift < 64; shift += 8) {
-    out->push_back(static_cast<char>(value >> shift & 0xff));
-  }
-}
-
-uint64_t LittleEndian64(absl::string_view bytes) {
-  uint64_t value = 0;
-  for (int i = 7; i >= 0; --i) {
-    value = value << 8 | static_cast<unsigned char>(bytes[i]);
-  }
-  return value;
 }
 
 absl::StatusOr<std::map<std::string, std::string>> DecodeMetadata(
@@ -199,7 +186,7 @@ absl::StatusOr<std::string> EncodeSafetensors(
 
   std::string file;
   file.reserve(kPrefixSize + text.size() + offset);
-  AppendLittleEndian64(text.size(), &file);
+  AppendLittleEndian(text.size(), kPrefixSize, &file);
   file += text;
   for (const TensorView& tensor : tensors) {
     file.append(tensor.bytes.data(), tensor.bytes.size());
@@ -211,7 +198,7 @@ absl::StatusOr<Safetensors> DecodeSafetensors(absl::string_view file) {
   if (file.size() < kPrefixSize) {
     return Invalid("a file of ", file.size(), " bytes has no header");
   }
-  const uint64_t header_size = LittleEndian64(file);
+  const uint64_t header_size = LittleEndian(file.substr(0, kPrefixSize));
   if (header_size > kMaxHeaderSize || header_size > file.size() - kPrefixSize) {
     return Invalid("a header of ", header_size, " bytes in a file of ",
                    file.size());

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/little_endian.h"
 #include "base/status_macros.h"
 #include "model/notebook/pickle_opcode.h"
 #include "model/notebook/pickle_value.h"
@@ -39,14 +40,6 @@ constexpr size_t kNumTensorArguments = 6;
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat("pickle: ", parts...));
-}
-
-uint64_t LittleEndian(absl::string_view bytes) {
-  uint64_t value = 0;
-  for (size_t i = bytes.size(); i > 0; --i) {
-    value = value << 8 | static_cast<unsigned char>(bytes[i - 1]);
-  }
-  return value;
 }
 
 // A two's complement number of at most 8 bytes.

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/little_endian.h"
 #include "base/status_macros.h"
 #include "model/notebook/pickle_opcode.h"
 #include "model/notebook/pickle_value.h"
@@ -54,9 +55,7 @@ class Pickler {
   void Code(Op code) { out_.push_back(static_cast<char>(code)); }
 
   void Number(uint64_t value, int size) {
-    for (int i = 0; i < size; ++i) {
-      out_.push_back(static_cast<char>(value >> (8 * i) & 0xff));
-    }
+    AppendLittleEndian(value, size, &out_);
   }
 
   // Writes the value `id`, or if that has been done, where it is kept.

@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/little_endian.h"
 #include "base/status_macros.h"
 #include "data/utf8.h"
 
@@ -89,10 +90,7 @@ class Fields {
 
  private:
   uint64_t Next(int size) {
-    uint64_t value = 0;
-    for (int i = size - 1; i >= 0; --i) {
-      value = value << 8 | static_cast<unsigned char>(bytes_[i]);
-    }
+    const uint64_t value = LittleEndian(bytes_.substr(0, size));
     Skip(size);
     return value;
   }
@@ -100,13 +98,12 @@ class Fields {
   absl::string_view bytes_;
 };
 
-void Append(uint64_t value, int size, std::string* out) {
-  for (int i = 0; i < size; ++i) {
-    out->push_back(static_cast<char>(value >> (8 * i) & 0xff));
-  }
+void Append16(uint64_t value, std::string* out) {
+  AppendLittleEndian(value, 2, out);
 }
-void Append16(uint64_t value, std::string* out) { Append(value, 2, out); }
-void Append32(uint64_t value, std::string* out) { Append(value, 4, out); }
+void Append32(uint64_t value, std::string* out) {
+  AppendLittleEndian(value, 4, out);
+}
 
 // What a member's local header and the directory both say of it.
 struct Entry {
