@@ -1,5 +1,6 @@
 #include "cmd/run_config.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/files.h"
 #include "base/status_macros.h"
 #include "base/strict_json.h"
 #include "cmd/command_line.h"
@@ -40,7 +42,8 @@ bool IsFree(const std::string& field, const json& training) {
       new std::set<std::string>({"keep_checkpoints", "log_every", "max_steps",
                                  "sample_every", "save_every", "stop_loss"});
   return free->count(field) > 0 ||
-         (field == "num_epochs" && training["lr_schedule"] == "constant");
+         (field == "num_epochs" &&
+          training.value("lr_schedule", json()) == "constant");
 }
 
 // The members of an earlier run's configuration that are compared.
@@ -54,6 +57,11 @@ absl::StatusOr<json> ParseRunConfig(absl::string_view text) {
     }
   }
   return config;
+}
+
+// A value as it would be typed.
+std::string Text(const json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 absl::Status Changed(const std::string& field, const std::string& now,
@@ -74,9 +82,9 @@ absl::Status ComparePart(const json& then, const std::string& now_json,
     if ((before != then.end() && *before == value) || IsFree(field, training)) {
       continue;
     }
-    const std::string was = before == then.end() ? "none" : before->dump();
-    if (!allow_changes) return Changed(field, value.dump(), was);
-    notes.push_back(absl::StrCat("--", field, " is ", value.dump(),
+    const std::string was = before == then.end() ? "none" : Text(*before);
+    if (!allow_changes) return Changed(field, Text(value), was);
+    notes.push_back(absl::StrCat("--", field, " is ", Text(value),
                                  " from here on; it was ", was));
   }
   return absl::OkStatus();
@@ -97,6 +105,16 @@ std::string RunConfigJson(const TrainingRequest& request,
   config["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
   config["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
   config["flags"] = FlagValues();
+  // Wherever the run is resumed from.
+  for (const char* flag : {"data_path", "init_from", "save_path"}) {
+    const std::string value = Text(config["flags"].value(flag, json()));
+    const std::string path = UserPath(value);
+    if (value.empty() ||
+        (typed.count(flag) == 0 && !FileSystem::Real()->Exists(path))) {
+      continue;
+    }
+    config["flags"][flag] = std::filesystem::absolute(path).string();
+  }
   config["typed"] = typed;
   // A path may be anything, and a report of it must not end the run.
   return config.dump(2, ' ', /*ensure_ascii=*/false,
@@ -140,7 +158,7 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
       return absl::FailedPreconditionError(absl::StrCat(
           "--data_path: ", request.corpus->name(),
           " is not the text of the run to resume (",
-          then["corpus"].value("name", json()).dump(),
+          Text(then["corpus"].value("name", json())),
           "), or it has changed since: name that one, begin a new run, or say "
           "with --allow_changes that you mean it"));
     }

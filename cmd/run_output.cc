@@ -47,7 +47,7 @@ std::vector<std::pair<std::string, std::string>> Settings(
 absl::StatusOr<std::unique_ptr<RunOutput>> RunOutput::Open(
     FileSystem* files, Clock* clock, const std::string& run_dir,
     const TrainingRequest& request, const TrainProgress& progress) {
-  const std::string metrics_path = JoinPath(run_dir, "metrics.jsonl");
+  const std::string metrics_path = JoinPath(run_dir, kMetricsFileName);
   const std::string samples_path = JoinPath(run_dir, "samples.txt");
   CHARRNN_ASSIGN_OR_RETURN(
       auto metrics,
@@ -60,6 +60,10 @@ absl::StatusOr<std::unique_ptr<RunOutput>> RunOutput::Open(
   auto report =
       std::make_unique<HtmlReport>(files, JoinPath(run_dir, "report.html"),
                                    Basename(run_dir), Settings(request));
+  if (metrics->size() < progress.records.metrics) {
+    CHARRNN_LOG(WARNING)
+        << metrics_path << ": records are missing that the checkpoint knows of";
+  }
   // The report shows the whole run.
   CHARRNN_ASSIGN_OR_RETURN(const std::string metrics_text,
                            files->ReadFile(metrics_path));

@@ -23,6 +23,7 @@
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/config.h"
+#include "model/metrics/metrics_log.h"
 #include "model/parameter_layout.h"
 #include "model/run_directory.h"
 #include "model/train_state.h"
@@ -91,26 +92,30 @@ absl::StatusOr<std::optional<Earlier>> FindEarlier(
   return earlier;
 }
 
-// Where the run is to lie, as far as that is known.
-std::string Place(const std::optional<Earlier>& earlier) {
-  if (earlier.has_value()) return earlier->directory.path;
+// Where a new run is to lie, as far as that is known.
+std::string Place() {
   std::string run_dir = UserPath(absl::GetFlag(FLAGS_run_dir));
   return run_dir.empty() ? Runs() : run_dir;
 }
 
-// Whether the checkpoints of the run have room.
-absl::Status CheckSpace(FileSystem& files,
-                        const std::optional<Earlier>& earlier,
+// Whether the checkpoints of the run have room in `path`.
+absl::Status CheckSpace(FileSystem& files, const std::string& path,
                         const RunStart& run) {
   const TrainingConfig& config = run.request.training;
   const int64_t steps = run.plan.total_steps - run.state.progress.step;
   const int64_t saves = std::min(
       steps, steps / run.plan.steps_per_epoch + 1 +
                  (config.save_every > 0 ? steps / config.save_every : 0));
-  return LocalCheckpointStore(&files, Place(earlier), config.keep_checkpoints)
+  return LocalCheckpointStore(&files, path, config.keep_checkpoints)
       .CheckSpace(
           CheckpointBytes(ParameterLayout(run.request.model).flat_size()),
           saves);
+}
+
+// Whether the run in `path` has got to telling that it has ended.
+bool EndIsRecorded(FileSystem& files, const std::string& path) {
+  const auto metrics = files.ReadFile(JoinPath(path, kMetricsFileName));
+  return metrics.ok() && TellsTheEnd(*metrics);
 }
 
 // The state that the run begins with.
@@ -137,6 +142,7 @@ absl::Status OwnDirectory(FileSystem& files, Clock& clock,
     run.directory = std::move(earlier->directory);
     found = std::move(earlier->found);
   } else {
+    CHARRNN_RETURN_IF_ERROR(CheckSpace(files, Place(), run));
     CHARRNN_ASSIGN_OR_RETURN(
         run.directory,
         CreateRunDirectory(files, clock, Runs(),
@@ -147,6 +153,7 @@ absl::Status OwnDirectory(FileSystem& files, Clock& clock,
       &files, path, run.request.training.keep_checkpoints);
   CHARRNN_RETURN_IF_ERROR(run.store->TidyUp(found));
   if (run.finished) return absl::OkStatus();
+  CHARRNN_RETURN_IF_ERROR(CheckSpace(files, path, run));
   CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
       files, JoinPath(path, kConfigFileName),
       RunConfigJson(run.request, typed, run.compute.device)));
@@ -204,10 +211,14 @@ absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
                            MakeState(run.request, run.compute.device, newest));
   run.finished =
       newest != nullptr && !newest->progress.due &&
-      Trainer::Finished(run.request.training, run.plan, newest->progress);
-  if (!run.finished) CHARRNN_RETURN_IF_ERROR(CheckSpace(files, earlier, run));
+      Trainer::Finished(run.request.training, run.plan, newest->progress) &&
+      EndIsRecorded(files, earlier->directory.path);
+  const bool resumed = newest != nullptr;
   CHARRNN_RETURN_IF_ERROR(
       OwnDirectory(files, clock, typed, std::move(earlier), run));
+  if (resumed && command_line.typed.count("init_from") > 0) {
+    run.notes.emplace_back("--init_from is for a new run, and left alone here");
+  }
   return run;
 }
 

@@ -126,6 +126,16 @@ TEST_F(RunStartTest, AFinishedRunIsKnownAndLeftAlone) {
     Save(run, 3);
   }
   {
+    // Killed before it could tell.
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const RunStart run,
+                                 Start({"--run_dir=run", "--resume"}));
+    EXPECT_FALSE(run.finished);
+  }
+  ASSERT_THAT(
+      WriteFileAtomically(files_, folder_.File("run/metrics.jsonl"),
+                          "{\"event\":\"end\",\"reason\":\"finished\"}\n"),
+      IsOk());
+  {
     CHARRNN_ASSERT_OK_AND_ASSIGN(const RunStart run,
                                  Start({"--run_dir=run", "--resume"}));
     EXPECT_TRUE(run.finished);

@@ -17,7 +17,6 @@
 #include "model/gradient_reducer.h"
 #include "model/metrics/display.h"
 #include "model/model_file.h"
-#include "model/model_snapshot.h"
 #include "model/parameter_layout.h"
 #include "model/train_progress.h"
 #include "model/trainer.h"
@@ -49,9 +48,9 @@ void Describe(const RunStart& run) {
 // Writes the run's best model to where the user wants it.
 absl::Status Export(FileSystem& files, const RunStart& run) {
   if (run.request.save_path.empty()) return absl::OkStatus();
-  CHARRNN_ASSIGN_OR_RETURN(const ModelSnapshot best,
+  CHARRNN_ASSIGN_OR_RETURN(const NamedModel best,
                            FindAndLoadModel(files, run.directory.path));
-  CHARRNN_RETURN_IF_ERROR(SaveModel(files, best, run.request.save_path));
+  CHARRNN_RETURN_IF_ERROR(SaveModel(files, best.model, run.request.save_path));
   CHARRNN_LOG(INFO) << "export   " << run.request.save_path;
   return absl::OkStatus();
 }
@@ -75,12 +74,12 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
 }
 
 absl::Status Train(const CommandLine& command_line) {
-  StopSignal::Install(
-      "train: stopping: this step is finished and saved; once more leaves at "
-      "once");
   FileSystem& files = *FileSystem::Real();
   Clock& clock = *Clock::Real();
   CHARRNN_ASSIGN_OR_RETURN(RunStart run, StartRun(files, clock, command_line));
+  StopSignal::Install(
+      "train: stopping: this step is finished and saved; once more leaves at "
+      "once");
   if (run.finished) {
     CHARRNN_LOG(INFO) << run.directory.path << ": finished at step "
                       << run.state.progress.step
@@ -92,8 +91,9 @@ absl::Status Train(const CommandLine& command_line) {
   CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<RunOutput> output,
                            RunOutput::Open(&files, &clock, run.directory.path,
                                            run.request, progress));
-  if (progress.step > 0) {
-    // Recorded after the checkpoint, and so cut off with what followed.
+  if (progress.step > 0 && !progress.due) {
+    // Recorded after the checkpoint, and so cut off with what followed. One
+    // that was made for a stop is none of those that the run makes by itself.
     output->OnCheckpoint({progress.step, run.store->PathOf(progress.step),
                           progress.best_step == progress.step});
   }

@@ -164,12 +164,13 @@ absl::StatusOr<std::optional<Vocab>> OpenModel(
   }
   const std::string path = UserPath(absl::GetFlag(FLAGS_init_from));
   if (path.empty()) return std::nullopt;
-  auto model = FindAndLoadModel(files, path);
-  if (!model.ok()) return Annotate(model.status(), "--init_from");
+  auto loaded = FindAndLoadModel(files, path);
+  if (!loaded.ok()) return Annotate(loaded.status(), "--init_from");
+  ModelSnapshot& model = loaded->model;
   CHARRNN_RETURN_IF_ERROR(TakeNetwork(
-      model->config, absl::StrCat("--init_from=", path), typed, request.model));
-  request.initial_parameters = std::move(model->parameters);
-  return model->vocab;
+      model.config, absl::StrCat("--init_from=", path), typed, request.model));
+  request.initial_parameters = std::move(model.parameters);
+  return model.vocab;
 }
 
 // The text under the vocabulary `vocab`, or its own if there is none.
@@ -187,15 +188,17 @@ absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
   }
   const std::string path = UserPath(absl::GetFlag(FLAGS_data_path));
   if (typed.count("data_path") == 0 && !files.Exists(path)) {
-    if (request.initial_parameters.has_value()) {
-      return absl::InvalidArgumentError(
-          "--init_from: needs a text: name one with --data_path");
+    request.corpus = SnippetCorpus(encoding);
+    if (vocab.has_value() && *vocab != request.corpus->vocab()) {
+      return absl::NotFoundError(absl::StrCat(
+          "--data_path: there is no ", path,
+          ", and the model to go on from has learnt another text than the "
+          "built-in snippet: name one"));
     }
     request.notes.push_back(
         absl::StrCat("there is no ", absl::GetFlag(FLAGS_data_path),
                      " here and no --data_path was given: training on the "
                      "built-in snippet"));
-    request.corpus = SnippetCorpus(encoding);
     SuitSnippet(typed, request);
   } else {
     auto corpus = vocab.has_value()

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <limits>
 #include <map>
 #include <string>
 #include <utility>
@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -30,7 +31,11 @@ constexpr char kFolder[] = "checkpoints";
 constexpr char kPrefix[] = "step-";
 constexpr char kUnfinished[] = ".unfinished";
 constexpr char kDeleted[] = ".deleted";
+constexpr char kReplaced[] = ".replaced";
 constexpr char kCorrupt[] = ".corrupt";
+
+constexpr char kLatest[] = "latest";
+constexpr char kBest[] = "best";
 
 // Eight digits, so that a listing shows steps in their order.
 std::string StepName(int64_t step) {
@@ -62,61 +67,108 @@ LocalCheckpointStore::Committed() {
   if (absl::IsNotFound(names.status())) return committed;
   CHARRNN_RETURN_IF_ERROR(names.status());
   for (const std::string& name : *names) {
+    absl::string_view digits = name;
+    const bool replaced = absl::ConsumeSuffix(&digits, kReplaced);
     int64_t step = 0;
-    if (absl::StartsWith(name, kPrefix) &&
-        absl::SimpleAtoi(name.substr(strlen(kPrefix)), &step) &&
-        name == StepName(step)) {
-      committed[step] = name;
+    if (absl::ConsumePrefix(&digits, kPrefix) &&
+        absl::SimpleAtoi(digits, &step) &&
+        name == absl::StrCat(StepName(step), replaced ? kReplaced : "")) {
+      // In the order of names, so that the one that replaces comes first.
+      committed.emplace(step, name);
     }
   }
   return committed;
 }
 
+absl::StatusOr<Checkpoint> LocalCheckpointStore::Load(int64_t step,
+                                                      const std::string& name) {
+  absl::StatusOr<Checkpoint> checkpoint =
+      DecodeCheckpoint([&](const std::string& file) {
+        return files_->ReadFile(JoinPath(Path(name), file));
+      });
+  if (checkpoint.ok() && checkpoint->progress.step != step) {
+    return absl::DataLossError(absl::StrCat("it is the checkpoint of step ",
+                                            checkpoint->progress.step,
+                                            ", not of its name"));
+  }
+  return checkpoint;
+}
+
 absl::StatusOr<LocalCheckpointStore::Found> LocalCheckpointStore::Find() {
   CHARRNN_ASSIGN_OR_RETURN(const auto committed, Committed());
+  if (committed.empty()) {
+    const auto latest = files_->ReadSymlink(JoinPath(run_dir_, kLatest));
+    if (!latest.ok()) return Found();
+    return absl::FailedPreconditionError(absl::StrCat(
+        run_dir_, ": its checkpoints, such as ", *latest,
+        ", are not there: put them back, or begin a new run with another "
+        "--run_dir"));
+  }
   Found found;
+  // Damaged, or not all there. Anything else is no reason to give it up.
+  const auto is_broken = [](const absl::Status& status) {
+    return absl::IsDataLoss(status) || absl::IsNotFound(status);
+  };
   for (auto entry = committed.rbegin(); entry != committed.rend(); ++entry) {
     const auto& [step, name] = *entry;
-    absl::StatusOr<Checkpoint> checkpoint =
-        DecodeCheckpoint([&, path = Path(name)](const std::string& file) {
-          return files_->ReadFile(JoinPath(path, file));
-        });
-    if (checkpoint.ok() && checkpoint->progress.step != step) {
-      checkpoint = absl::DataLossError(
-          absl::StrCat("it is the checkpoint of step ",
-                       checkpoint->progress.step, ", not of its name"));
-    }
+    absl::StatusOr<Checkpoint> checkpoint = Load(step, name);
     if (checkpoint.ok()) {
       found.newest = *std::move(checkpoint);
-      return found;
+      break;
     }
     const absl::Status& status = checkpoint.status();
-    // Damaged, or not all there. Anything else is no reason to give it up.
-    if (!absl::IsDataLoss(status) && !absl::IsNotFound(status)) {
-      return Annotate(status, Path(name));
-    }
+    if (!is_broken(status)) return Annotate(status, Path(name));
     found.broken[name] = std::string(status.message());
   }
-  if (!found.broken.empty()) {
+  if (!found.newest.has_value()) {
     const auto& [name, what] = *found.broken.rbegin();
     return absl::FailedPreconditionError(
         absl::StrCat(run_dir_, ": none of its checkpoints is whole: ", name,
                      ": ", what, ": begin a new run with another --run_dir"));
   }
+  TrainProgress& progress = found.newest->progress;
+  if (progress.best_step == 0 || progress.best_step == progress.step) {
+    return found;
+  }
+  const auto best = committed.find(progress.best_step);
+  const absl::Status status =
+      best == committed.end() ? absl::NotFoundError("gone")
+                              : Load(progress.best_step, best->second).status();
+  if (!status.ok() && !is_broken(status)) return status;
+  if (!status.ok()) {
+    // A later one that is worse is then the best that there is.
+    if (best != committed.end()) {
+      found.broken[best->second] = std::string(status.message());
+    }
+    progress.best_step = 0;
+    progress.best_loss = std::numeric_limits<double>::infinity();
+  }
   return found;
 }
 
 absl::Status LocalCheckpointStore::TidyUp(const Found& found) {
+  CHARRNN_RETURN_IF_ERROR(Restore());
   CHARRNN_RETURN_IF_ERROR(Sweep(kUnfinished));
   CHARRNN_RETURN_IF_ERROR(Sweep(kDeleted));
   CHARRNN_RETURN_IF_ERROR(RemoveTemporaries(*files_, run_dir_));
   for (const auto& [name, what] : found.broken) {
-    CHARRNN_RETURN_IF_ERROR(SetAside(name));
+    CHARRNN_RETURN_IF_ERROR(
+        SetAside(std::string(absl::StripSuffix(name, kReplaced))));
     CHARRNN_LOG(WARNING) << "the checkpoint " << Path(name)
                          << " is broken and was set aside: " << what;
   }
   if (!found.newest.has_value()) return absl::OkStatus();
-  return Link(found.newest->progress);
+  CHARRNN_RETURN_IF_ERROR(Link(found.newest->progress));
+  return Retain(found.newest->progress.best_step);
+}
+
+absl::Status LocalCheckpointStore::Restore() {
+  CHARRNN_ASSIGN_OR_RETURN(const auto committed, Committed());
+  for (const auto& [step, name] : committed) {
+    if (name == StepName(step)) continue;
+    CHARRNN_RETURN_IF_ERROR(files_->Rename(Path(name), PathOf(step)));
+  }
+  return Sweep(kReplaced);
 }
 
 absl::Status LocalCheckpointStore::Sweep(absl::string_view ending) {
@@ -171,11 +223,9 @@ absl::Status LocalCheckpointStore::CheckSpace(int64_t checkpoint_bytes,
 absl::StatusOr<std::string> LocalCheckpointStore::Save(
     const Checkpoint& checkpoint) {
   const std::string name = StepName(checkpoint.progress.step);
-  if (!files_->Exists(Path(name))) {
-    CHARRNN_ASSIGN_OR_RETURN(const auto checkpoint_files,
-                             EncodeCheckpoint(checkpoint));
-    CHARRNN_RETURN_IF_ERROR(Write(name, checkpoint_files));
-  }
+  CHARRNN_ASSIGN_OR_RETURN(const auto checkpoint_files,
+                           EncodeCheckpoint(checkpoint));
+  CHARRNN_RETURN_IF_ERROR(Write(name, checkpoint_files));
   CHARRNN_RETURN_IF_ERROR(Link(checkpoint.progress));
   if (const absl::Status retained = Retain(checkpoint.progress.best_step);
       !retained.ok()) {
@@ -198,28 +248,45 @@ absl::Status LocalCheckpointStore::Write(
     written = WriteFile(*files_, JoinPath(unfinished, file.name), file.bytes);
   }
   if (written.ok()) written = files_->SyncDirectory(unfinished);
-  if (written.ok()) written = files_->Rename(unfinished, Path(name));
+  if (written.ok()) written = Replace(unfinished, Path(name));
   if (!written.ok()) {
     // Its space is wanted for the next one.
     RemoveRecursively(*files_, unfinished).IgnoreError();
-    return written;
   }
-  return files_->SyncDirectory(Folder());
+  return written;
+}
+
+absl::Status LocalCheckpointStore::Replace(const std::string& from,
+                                           const std::string& path) {
+  // A folder cannot take another's name in one step. In between, and after a
+  // crash there, the old one is found under its other name (Committed).
+  const std::string old = absl::StrCat(path, kReplaced);
+  const bool replaces = files_->Exists(path);
+  if (replaces) {
+    CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, old));
+    CHARRNN_RETURN_IF_ERROR(files_->Rename(path, old));
+  }
+  if (const absl::Status renamed = files_->Rename(from, path); !renamed.ok()) {
+    if (replaces) files_->Rename(old, path).IgnoreError();
+    return renamed;
+  }
+  CHARRNN_RETURN_IF_ERROR(files_->SyncDirectory(Folder()));
+  if (!replaces) return absl::OkStatus();
+  RemoveRecursively(*files_, old).IgnoreError();  // or at the next start
+  return absl::OkStatus();
 }
 
 absl::Status LocalCheckpointStore::Link(const TrainProgress& progress) {
   CHARRNN_RETURN_IF_ERROR(
       ReplaceSymlink(*files_, JoinPath(kFolder, StepName(progress.step)),
-                     JoinPath(run_dir_, "latest")));
-  if (progress.best_step == 0) return absl::OkStatus();
-  const std::string best = StepName(progress.best_step);
-  if (!files_->Exists(Path(best))) {
-    CHARRNN_LOG(WARNING) << "the best checkpoint, " << Path(best)
-                         << ", is gone: the next better one takes its place";
-    return absl::OkStatus();
+                     JoinPath(run_dir_, kLatest)));
+  const std::string link = JoinPath(run_dir_, kBest);
+  if (progress.best_step == 0) {
+    return files_->ReadSymlink(link).ok() ? files_->Remove(link)
+                                          : absl::OkStatus();
   }
-  return ReplaceSymlink(*files_, JoinPath(kFolder, best),
-                        JoinPath(run_dir_, "best"));
+  return ReplaceSymlink(*files_,
+                        JoinPath(kFolder, StepName(progress.best_step)), link);
 }
 
 absl::Status LocalCheckpointStore::Retain(int64_t best_step) {

@@ -23,11 +23,10 @@ class CheckpointStore {
  public:
   virtual ~CheckpointStore() = default;
 
-  // Commits the checkpoint of its step and returns where it lies. It is the
-  // best one if its progress says so. A step that is committed already keeps
-  // what it has, for its weights are the same. An error leaves the checkpoints
-  // that were committed before as they were. Called from any thread, one at a
-  // time.
+  // Commits the checkpoint of its step, in place of an earlier one of the same
+  // step, and returns where it lies. It is the best one if its progress says
+  // so. An error leaves the checkpoints that were committed before as they
+  // were. Called from any thread, one at a time.
   virtual absl::StatusOr<std::string> Save(const Checkpoint& checkpoint) = 0;
 };
 
@@ -40,7 +39,8 @@ class CheckpointStore {
 // A checkpoint is written as step-00000320.unfinished, synced and renamed; then
 // the links move; then the oldest ones are deleted, never the best and never
 // one of the newest `keep`. One that is found broken is set aside as
-// step-00000320.corrupt and stays.
+// step-00000320.corrupt and stays. While one takes another's place, the other
+// is step-00000320.replaced.
 class LocalCheckpointStore : public CheckpointStore {
  public:
   // `files` is not owned. `keep` is at least 1. Nobody else writes in the
@@ -50,20 +50,23 @@ class LocalCheckpointStore : public CheckpointStore {
 
   // What the folder holds, as a run that goes on finds it.
   struct Found {
-    // The newest checkpoint that is whole; none if there is none.
+    // The newest checkpoint that is whole; none if there is none. It knows of
+    // no best one if that is broken or gone.
     std::optional<Checkpoint> newest;
-    // Those that are newer and broken, with what is wrong, by name.
+    // Those that are newer, or the best, and broken, with what is wrong, by
+    // name.
     std::map<std::string, std::string> broken;
   };
 
   // Looks, and changes nothing. Possible errors: FailedPrecondition if
-  // checkpoints are there and not one of them is whole; Unimplemented for one
-  // of a later version; what the file system says of one that cannot be read.
+  // checkpoints are there and not one of them is whole, or if they were there
+  // and are gone; Unimplemented for one of a later version; what the file
+  // system says of one that cannot be read.
   absl::StatusOr<Found> Find();
 
   // Puts the folder in order after an interruption: deletes what was left
-  // unfinished, sets aside what is broken, and makes the links say what the
-  // newest checkpoint knows.
+  // unfinished or no longer to be kept, sets aside what is broken, and makes
+  // the links say what the newest checkpoint knows.
   absl::Status TidyUp(const Found& found);
 
   // Whether the run's checkpoints fit on the disk, if each takes
@@ -81,9 +84,14 @@ class LocalCheckpointStore : public CheckpointStore {
   std::string Path(const std::string& name) const;
   // The names of the committed checkpoints by step, oldest first.
   absl::StatusOr<std::map<int64_t, std::string>> Committed();
+  absl::StatusOr<Checkpoint> Load(int64_t step, const std::string& name);
+  // Gives those that were about to be replaced their names again.
+  absl::Status Restore();
   // Makes the checkpoint `name` of `checkpoint_files`.
   absl::Status Write(const std::string& name,
                      const std::vector<CheckpointFile>& checkpoint_files);
+  // Gives the folder `from` the name `path`, in place of another one.
+  absl::Status Replace(const std::string& from, const std::string& path);
   absl::Status Link(const TrainProgress& progress);
   // Deletes what is no longer to be kept.
   absl::Status Retain(int64_t best_step);

@@ -206,6 +206,88 @@ TEST_F(CheckpointStoreTest, LinksAreMadeAnewFromWhatTheNewestKnows) {
   EXPECT_EQ(Link("best"), "checkpoints/step-00000001");
 }
 
+TEST_F(CheckpointStoreTest, AStepSavedAgainTakesTheOldOnesPlace) {
+  ASSERT_THAT(Store().Save(At(1, 1)), IsOk());
+  Checkpoint due = At(2, 1);
+  due.progress.due = true;
+  ASSERT_THAT(Store().Save(due), IsOk());
+  ASSERT_THAT(Store().Save(At(2, 2)), IsOk());
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto found, Store().Find());
+  EXPECT_FALSE(found.newest->progress.due);
+  EXPECT_THAT(Checkpoints(), ElementsAre("step-00000001", "step-00000002"));
+}
+
+TEST_F(CheckpointStoreTest, ACrashWhileAStepIsSavedAgainLosesNeither) {
+  constexpr int64_t kOperations = 40;  // of a save that replaces, about
+  for (int64_t failing = 0; failing < kOperations; ++failing) {
+    for (const bool crash : {true, false}) {
+      const TempDirectory directory;
+      FaultInjectingFileSystem faulty(&files_);
+      LocalCheckpointStore store(&faulty, directory.path(), 1);
+      ASSERT_THAT(store.Save(At(2, 0)), IsOk());
+      Fault fault;
+      fault.operation = failing;
+      fault.crash = crash;
+      faulty.Inject(fault);
+      store.Save(At(2, 2)).status().IgnoreError();
+      LocalCheckpointStore again(&files_, directory.path(), 1);
+      CHARRNN_ASSERT_OK_AND_ASSIGN(const auto found, again.Find());
+      EXPECT_EQ(found.newest->progress.step, 2) << failing;
+      EXPECT_THAT(found.broken, IsEmpty());
+      ASSERT_THAT(again.TidyUp(found), IsOk());
+      EXPECT_THAT(*files_.ListDirectory(directory.File("checkpoints")),
+                  ElementsAre("step-00000002"));
+    }
+  }
+}
+
+TEST_F(CheckpointStoreTest, ABrokenBestIsSetAsideAndTheNextOneTakesItsPlace) {
+  for (const bool gone : {false, true}) {
+    ASSERT_THAT(RemoveRecursively(files_, directory_.File("checkpoints")),
+                IsOk());
+    Checkpoint best = At(1, 1);
+    best.progress.best_loss = 1.5;
+    ASSERT_THAT(Store().Save(best), IsOk());
+    Checkpoint newest = At(2, 1);
+    newest.progress.best_loss = 1.5;
+    ASSERT_THAT(Store().Save(newest), IsOk());
+    const std::string folder = directory_.File("checkpoints/step-00000001");
+    if (gone) {
+      ASSERT_THAT(RemoveRecursively(files_, folder), IsOk());
+    } else {
+      Flip(JoinPath(folder, "model.safetensors"));
+    }
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const auto found, Store().Find());
+    EXPECT_EQ(found.newest->progress.step, 2);
+    EXPECT_EQ(found.newest->progress.best_step, 0);
+    EXPECT_GT(found.newest->progress.best_loss, 1e300);
+    ASSERT_THAT(Store().TidyUp(found), IsOk());
+    EXPECT_EQ(Link("best"), "none");
+    EXPECT_EQ(files_.Exists(folder + ".corrupt"), !gone);
+  }
+}
+
+TEST_F(CheckpointStoreTest, CheckpointsThatAreOutOfReachAreMissed) {
+  ASSERT_THAT(Store().Save(At(1, 1)), IsOk());
+  ASSERT_THAT(files_.Rename(directory_.File("checkpoints"),
+                            directory_.File("elsewhere")),
+              IsOk());
+  EXPECT_THAT(Store().Find(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("checkpoints/step-00000001, are not there")));
+}
+
+TEST_F(CheckpointStoreTest, WhatAnInterruptedRunDidNotDeleteIsDeleted) {
+  for (int64_t step = 1; step <= 4; ++step) {
+    ASSERT_THAT(Store(/*keep=*/9).Save(At(step, 1)), IsOk());
+  }
+  LocalCheckpointStore store = Store(/*keep=*/2);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto found, store.Find());
+  ASSERT_THAT(store.TidyUp(found), IsOk());
+  EXPECT_THAT(Checkpoints(),
+              ElementsAre("step-00000001", "step-00000003", "step-00000004"));
+}
+
 TEST_F(CheckpointStoreTest, ADiskThatIsTooSmallIsRefused) {
   EXPECT_THAT(Store().CheckSpace(/*checkpoint_bytes=*/1000, /*saves=*/10),
               IsOk());

@@ -19,6 +19,9 @@ namespace charrnn {
 //   {"name":"optimizer.safetensors","size":3428928,"crc32c":"2f7a1c09"}
 //   ],"crc32c":"5b0f61d3"}
 //
+// Whatever changes in the format of a file that it lists changes this one's
+// version too.
+//
 // The last checksum is that of all the text before it, up to and with "]".
 inline constexpr char kManifestFileName[] = "MANIFEST.json";
 

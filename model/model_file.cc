@@ -1,6 +1,8 @@
 #include "model/model_file.h"
 
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -9,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/files.h"
+#include "base/little_endian.h"
 #include "base/status_macros.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
@@ -24,17 +27,39 @@ constexpr char kNotebook[] = ".pt";
 // safetensors file only if its header has 67,324,752 bytes.
 constexpr absl::string_view kZipMagic = "PK\x03\x04";
 
-// A file of a checkpoint against what its manifest says.
+// A pickle by itself, as PyTorch wrote before it wrote archives: PROTO, and
+// then what no safetensors file begins with, whose first eight bytes are a
+// number below 10^8.
+bool IsBarePickle(absl::string_view bytes) {
+  constexpr size_t kHeaderLength = 8;
+  return absl::StartsWith(bytes, "\x80") && bytes.size() >= kHeaderLength &&
+         LittleEndian(bytes.substr(0, kHeaderLength)) > 100'000'000;
+}
+
+// A file of a checkpoint against what its manifest says. Possible errors:
+// InvalidArgument if it is not that; the file system's.
 absl::Status CheckManifest(FileSystem& files, const std::string& file,
                            absl::string_view bytes) {
-  const auto text = files.ReadFile(JoinPath(Dirname(file), kManifestFileName));
+  const std::string folder = Dirname(file);
+  const auto text = files.ReadFile(JoinPath(folder, kManifestFileName));
   if (absl::IsNotFound(text.status())) return absl::OkStatus();
   CHARRNN_RETURN_IF_ERROR(text.status());
-  CHARRNN_ASSIGN_OR_RETURN(const Manifest manifest, Manifest::Decode(*text));
-  for (const std::string& name : manifest.names()) {
-    if (name == Basename(file)) return manifest.Check(name, bytes);
+  // Others have files of that name too.
+  if (!absl::StartsWith(*text, "{\"format\":\"charrnn.") &&
+      !absl::StartsWith(Basename(folder), "step-")) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  const absl::StatusOr<Manifest> manifest = Manifest::Decode(*text);
+  absl::Status intact = manifest.status();
+  if (manifest.ok()) {
+    for (const std::string& name : manifest->names()) {
+      if (name == Basename(file)) intact = manifest->Check(name, bytes);
+    }
+  }
+  // Of input, and so no loss of ours.
+  if (!absl::IsDataLoss(intact)) return intact;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "is broken: ", intact.message(), ": name another checkpoint"));
 }
 
 }  // namespace
@@ -49,12 +74,22 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
   }
   // A folder can be listed, through links as well.
   if (!files.ListDirectory(path).ok()) return path;
-  std::vector<std::string> folders = {"best", "latest", ""};
+  std::vector<std::string> folders;
+  for (const char* link : {"best", "latest"}) {
+    // What it leads to now, for a run that goes on moves it.
+    const auto target = files.ReadSymlink(JoinPath(path, link));
+    if (target.ok()) folders.push_back(*target);
+  }
+  folders.emplace_back();
   // A run that ended before it could make its links.
   const std::string checkpoints = JoinPath(path, "checkpoints");
   if (const auto names = files.ListDirectory(checkpoints); names.ok()) {
     for (auto name = names->rbegin(); name != names->rend(); ++name) {
-      if (absl::StrContains(*name, '.')) continue;  // unfinished, or set aside
+      // Unfinished, or set aside.
+      if (absl::StrContains(*name, '.') &&
+          !absl::EndsWith(*name, ".replaced")) {
+        continue;
+      }
       folders.push_back(JoinPath("checkpoints", *name));
     }
   }
@@ -72,11 +107,9 @@ absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
   CHARRNN_ASSIGN_OR_RETURN(const std::string bytes, files.ReadFile(file));
   if (const absl::Status intact = CheckManifest(files, file, bytes);
       !intact.ok()) {
-    // Of input, and so no loss of ours.
-    return absl::InvalidArgumentError(absl::StrCat(
-        file, ": is broken: ", intact.message(), ": name another checkpoint"));
+    return Annotate(intact, file);
   }
-  if (absl::StartsWith(bytes, kZipMagic)) {
+  if (absl::StartsWith(bytes, kZipMagic) || IsBarePickle(bytes)) {
     auto model = DecodeNotebookCheckpoint(bytes);
     if (!model.ok()) {
       return Annotate(model.status(),
@@ -92,10 +125,17 @@ absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
   return model;
 }
 
-absl::StatusOr<ModelSnapshot> FindAndLoadModel(FileSystem& files,
-                                               const std::string& path) {
-  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
-  return LoadModel(files, file);
+absl::StatusOr<NamedModel> FindAndLoadModel(FileSystem& files,
+                                            const std::string& path) {
+  CHARRNN_ASSIGN_OR_RETURN(std::string file, FindModelFile(files, path));
+  absl::StatusOr<ModelSnapshot> model = LoadModel(files, file);
+  if (absl::IsNotFound(model.status())) {
+    // A run that goes on has deleted it meanwhile, and has newer ones.
+    CHARRNN_ASSIGN_OR_RETURN(file, FindModelFile(files, path));
+    model = LoadModel(files, file);
+  }
+  CHARRNN_RETURN_IF_ERROR(model.status());
+  return NamedModel{std::move(file), *std::move(model)};
 }
 
 absl::Status CheckModelPath(FileSystem& files, const std::string& path) {

@@ -23,9 +23,15 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
                                         const std::string& file);
 
-// The one after the other.
-absl::StatusOr<ModelSnapshot> FindAndLoadModel(FileSystem& files,
-                                               const std::string& path);
+// A model and the file that it came from.
+struct NamedModel {
+  std::string file;
+  ModelSnapshot model;
+};
+
+// The one after the other, also while a run deletes its old checkpoints.
+absl::StatusOr<NamedModel> FindAndLoadModel(FileSystem& files,
+                                            const std::string& path);
 
 // Whether a model can be written to `path`: the name must say in which format,
 // and the place must be writable. InvalidArgument, NotFound or the file

@@ -25,8 +25,8 @@ namespace charrnn {
 absl::StatusOr<Pretrained> LoadPretrained(FileSystem& files,
                                           const std::string& path,
                                           const std::string& device) {
-  CHARRNN_ASSIGN_OR_RETURN(const std::string file, FindModelFile(files, path));
-  CHARRNN_ASSIGN_OR_RETURN(ModelSnapshot snapshot, LoadModel(files, file));
+  CHARRNN_ASSIGN_OR_RETURN(NamedModel loaded, FindAndLoadModel(files, path));
+  ModelSnapshot& snapshot = loaded.model;
   std::unique_ptr<CharRnn> network;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
     at::Tensor flat =
@@ -37,8 +37,8 @@ absl::StatusOr<Pretrained> LoadPretrained(FileSystem& files,
         std::make_unique<CharRnn>(snapshot.config, flat.to(at::Device(device)));
   }));
   std::string description =
-      absl::StrCat(file, ": ", RnnTypeName(snapshot.config.rnn_type), " of ",
-                   network->layout().num_parameters(), " parameters, ",
+      absl::StrCat(loaded.file, ": ", RnnTypeName(snapshot.config.rnn_type),
+                   " of ", network->layout().num_parameters(), " parameters, ",
                    snapshot.vocab.size(), " characters known");
   return Pretrained{std::move(network), std::move(snapshot.vocab),
                     snapshot.data, std::move(description)};

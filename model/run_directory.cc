@@ -94,7 +94,11 @@ absl::StatusOr<std::optional<RunDirectory>> OpenRunDirectory(
   const auto target = files.ReadSymlink(path);
   if (target.ok()) path = JoinPath(Dirname(path), *target);
   if (!files.Exists(JoinPath(path, kConfigFileName))) {
-    return std::optional<RunDirectory>();
+    const std::string found = RunFile(files, path);
+    if (found.empty()) return std::optional<RunDirectory>();
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": has ", found, " and no ", kConfigFileName,
+        ": restore it, or begin a new run with another --run_dir"));
   }
   CHARRNN_ASSIGN_OR_RETURN(RunDirectory directory, Own(files, path));
   return std::make_optional(std::move(directory));

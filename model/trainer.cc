@@ -305,10 +305,18 @@ absl::Status Trainer::StartSaving() {
   saving_ =
       Saving{progress_, std::async(std::launch::async,
                                    [this, checkpoint = std::move(checkpoint)] {
-                                     parts_.observer->SyncRecords();
-                                     return parts_.store->Save(checkpoint);
+                                     return Save(checkpoint);
                                    })};
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Trainer::Save(const Checkpoint& checkpoint) {
+  parts_.observer->SyncRecords();
+  absl::StatusOr<std::string> path;
+  // It takes memory, which there may not be.
+  CHARRNN_RETURN_IF_ERROR(
+      CatchTorch("saving", [&] { path = parts_.store->Save(checkpoint); }));
+  return path;
 }
 
 bool Trainer::SavingIsDone() const {
@@ -319,9 +327,10 @@ bool Trainer::SavingIsDone() const {
 
 absl::Status Trainer::FinishSaving() {
   if (!saving_.has_value()) return absl::OkStatus();
-  const absl::StatusOr<std::string> path = saving_->path.get();
-  const TrainProgress saved = saving_->progress;
+  Saving saving = *std::move(saving_);
   saving_.reset();
+  const absl::StatusOr<std::string> path = saving.path.get();
+  const TrainProgress& saved = saving.progress;
   const bool best = saved.best_step == saved.step;
   if (!path.ok()) {
     if (best) {

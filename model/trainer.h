@@ -17,6 +17,7 @@
 #include "data/batch_reader.h"
 #include "data/corpus.h"
 #include "model/char_rnn.h"
+#include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/config.h"
 #include "model/gradient_reducer.h"
@@ -113,6 +114,8 @@ class Trainer {
 
   // Begins to save the state as it is now; nothing else is being saved.
   absl::Status StartSaving();
+  // The saving thread's part.
+  absl::StatusOr<std::string> Save(const Checkpoint& checkpoint);
   bool SavingIsDone() const;
   // The outcome of the save that is under way, if there is one: waits for it,
   // and tells the observer or takes back what it said to be best.

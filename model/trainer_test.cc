@@ -118,6 +118,7 @@ class MemoryStore : public CheckpointStore {
   absl::StatusOr<std::string> Save(const Checkpoint& checkpoint) override {
     if (before_save) before_save();
     const int64_t step = checkpoint.progress.step;
+    if (step == throwing_step) throw std::bad_alloc();
     if (step == failing_step) return absl::ResourceExhaustedError("disk full");
     steps.push_back(step);
     checkpoints.push_back(checkpoint);
@@ -125,6 +126,7 @@ class MemoryStore : public CheckpointStore {
   }
 
   int64_t failing_step = -1;
+  int64_t throwing_step = -1;
   std::function<void()> before_save;
   std::vector<int64_t> steps;
   std::vector<Checkpoint> checkpoints;
@@ -493,6 +495,16 @@ TEST_F(TrainerTest, AFailedSaveIsMadeUpForByTheNextOne) {
   ASSERT_THAT(Train(), IsOk());
   EXPECT_THAT(store_.steps, ElementsAre(8));
   EXPECT_EQ(store_.checkpoints.back().progress.best_step, 8);
+}
+
+TEST_F(TrainerTest, ASaveWithoutMemoryIsAFailedSave) {
+  store_.throwing_step = 4;
+  ASSERT_THAT(Train(), IsOk());
+  EXPECT_THAT(store_.steps, ElementsAre(8));
+  store_.throwing_step = 8;
+  EXPECT_THAT(Train(), StatusIs(absl::StatusCode::kResourceExhausted,
+                                HasSubstr("saving: out of memory")));
+  EXPECT_THAT(notes_.reason, HasSubstr("out of memory"));
 }
 
 TEST_F(TrainerTest, AFailureToSaveTheLastCheckpointIsTheRunsFailure) {

@@ -230,7 +230,8 @@ TEST(BadCheckpointTest, ABrokenFileOfTheNotebookIsRefused) {
   compressed[compressed.find("PK\1\2") + 10] = 8;
   ExpectRefused({
       Model(good.substr(0, good.size() / 2), {"notebook's"}),
-      Model(good.substr(0, 4), {"notebook's"}), Model(flipped, {"CRC"}),
+      Model(good.substr(0, 4), {"notebook's"}),
+      Model(flipped, {"CRC"}),
       Model(compressed, {"compressed"}),
       Model(Repacked([](std::vector<ZipMember>& m) {
               for (size_t i = 0; i < m.size(); ++i) {
@@ -249,7 +250,7 @@ TEST(BadCheckpointTest, ABrokenFileOfTheNotebookIsRefused) {
             }),
             {"has a storage of"}),
       Model(Repacked([](std::vector<ZipMember>& m) { m.clear(); }), {"bad: "}),
-      Model(Bytes("\x80\x02}q\0."), {"bad: "}),  // a pickle by itself
+      Model(Bytes("\x80\x02}q\0X\4\0\0\0."), {"before 1.6"}),
   });
 }
 
@@ -405,8 +406,7 @@ TEST(BadCheckpointTest, ChangesThatARunsNumbersDependOnAreRefused) {
       Resumed({"--batch_size=8"}, {"--batch_size=8", "has 16"}),
       Resumed({"--seed=1"}, {"--seed=1", "has 42"}),
       Resumed({"--grains=4"}, {"--grains=4", "has 8"}),
-      Resumed({"--lr_schedule=cosine"},
-              {"--lr_schedule=\"cosine\"", "constant"}),
+      Resumed({"--lr_schedule=cosine"}, {"--lr_schedule=cosine", "constant"}),
       Resumed({"--encoding=bytes"}, {"--encoding=bytes", "utf8"}),
       Resumed({}, {"--data_path: text.txt is not the text", "--allow_changes"},
               [](const Workplace& workplace) {
@@ -430,6 +430,15 @@ TEST(BadCheckpointTest, ARunsFolderThatIsOutOfOrderIsRefused) {
   };
   ExpectRefused({
       Resumed({}, {"run/config.json: ", "restore it"}, config("{")),
+      Resumed({}, {"run: has ", "no config.json: restore it"},
+              [](const Workplace& workplace) {
+                std::filesystem::remove(workplace.Path("run/config.json"));
+              }),
+      Resumed({}, {"run: its checkpoints, such as ", "are not there"},
+              [](const Workplace& workplace) {
+                std::filesystem::rename(workplace.Path("run/checkpoints"),
+                                        workplace.Path("elsewhere"));
+              }),
       Resumed({}, {"run/config.json: ", "restore it"}, config("")),
       Resumed({}, {"run/config.json: ", "flag \"sail\""},
               config("{\"corpus\":{},\"model\":{},\"training\":{},"

@@ -1,19 +1,23 @@
-// A run that is killed again and again, and goes on each time, ends as if it
-// had never been: `train` as a process, and kill -9 at any moment, also while
-// it saves. KILL_AND_RESUME_ROUNDS says how many such runs there are.
+// A run that is killed or stopped again and again, and goes on each time, ends
+// as if it had never been: `train` as a process, and kill -9 at any moment,
+// also while it saves. KILL_AND_RESUME_ROUNDS says how many such runs there
+// are.
 
-#include <cstdint>
+#include <signal.h>
+
+#include <cstddef>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
@@ -21,6 +25,7 @@
 #include "base/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/status_matchers.h"
 #include "testing/subprocess.h"
 #include "testing/workplace.h"
 
@@ -28,6 +33,8 @@ namespace charrnn {
 namespace {
 
 using nlohmann::json;
+using testing::AnyOf;
+using testing::HasSubstr;
 
 // A JSON object without what a clock has said, nor how many digits that has.
 std::string WithoutTimes(absl::string_view text) {
@@ -58,6 +65,41 @@ std::map<std::string, std::string> Outcome(const Workplace& workplace) {
     if (absl::StartsWith(name, "run/checkpoints/")) outcome[name] = "";
   }
   return outcome;
+}
+
+void ExpectEqual(const std::map<std::string, std::string>& outcome,
+                 const std::map<std::string, std::string>& expected) {
+  for (const auto& [what, value] : expected) {
+    // Most of them are too long to be shown.
+    const auto found = outcome.find(what);
+    EXPECT_TRUE(found != outcome.end() && found->second == value)
+        << what << " differs";
+  }
+  EXPECT_EQ(outcome.size(), expected.size()) << "something is left";
+}
+
+// How the next session says that it begins: nothing committed is given up.
+std::string Beginning(const Workplace& workplace) {
+  std::string newest;
+  bool begun = false;
+  for (const std::string& name : workplace.List()) {
+    begun = begun || name == "run/config.json";
+    if (absl::StartsWith(name, "run/checkpoints/step-") &&
+        absl::EndsWith(name, "/MANIFEST.json") &&
+        !absl::StrContains(name, ".unfinished/") &&
+        !absl::StrContains(name, ".deleted/")) {
+      newest = name;
+    }
+  }
+  constexpr size_t kDigits = 8;
+  int step = 0;
+  if (!newest.empty()) {
+    const size_t begin = std::string("run/checkpoints/step-").size();
+    EXPECT_TRUE(absl::SimpleAtoi(newest.substr(begin, kDigits), &step));
+  }
+  if (step == 36) return "";  // it may have ended
+  if (step > 0) return absl::StrCat("going on from step ", step, "\n");
+  return begun ? "has no checkpoint yet" : "there is no run to resume yet";
 }
 
 class KillAndResumeTest : public testing::TestWithParam<const char*> {
@@ -91,6 +133,7 @@ TEST_P(KillAndResumeTest, LeavesNoTrace) {
     const Workplace workplace;
     workplace.Write("text.txt", PlainText(100));
     while (true) {
+      const std::string beginning = Beginning(workplace);
       SubprocessOptions options = Train(workplace);
       // What still runs at its deadline is killed.
       options.deadline =
@@ -99,6 +142,7 @@ TEST_P(KillAndResumeTest, LeavesNoTrace) {
           RunSubprocess(RunfilePath("cmd/train"), options);
       if (result.ok()) {
         ASSERT_EQ(result->exit_code, 0) << result->stderr_text;
+        ASSERT_THAT(result->stderr_text, HasSubstr(beginning));
         break;
       }
       ASSERT_TRUE(absl::IsDeadlineExceeded(result.status())) << result.status();
@@ -109,20 +153,43 @@ TEST_P(KillAndResumeTest, LeavesNoTrace) {
         break;
       }
     }
-    const std::map<std::string, std::string> outcome = Outcome(workplace);
-    for (const auto& [what, value] : expected) {
-      // Most of them are too long to be shown.
-      const auto found = outcome.find(what);
-      ASSERT_TRUE(found != outcome.end() && found->second == value)
-          << what << " differs in round " << round << ", after " << kills
-          << " kills";
-    }
-    ASSERT_EQ(outcome.size(), expected.size()) << "something is left";
+    SCOPED_TRACE(absl::StrCat("round ", round, ", after ", kills, " kills"));
+    ExpectEqual(Outcome(workplace), expected);
+    if (HasFailure()) break;
   }
   std::printf(
       "%s: %d runs equal to the undisturbed one, %d kills, %d of them "
       "during a save\n",
       GetParam(), KILL_AND_RESUME_ROUNDS, kills, during_a_save);
+}
+
+TEST_P(KillAndResumeTest, StopsLeaveNoTraceEither) {
+  const Workplace undisturbed;
+  undisturbed.Write("text.txt", PlainText(100));
+  const SubprocessResult whole = undisturbed.Run("train", Train(undisturbed));
+  ASSERT_EQ(whole.exit_code, 0) << whole.stderr_text;
+
+  const Workplace workplace;
+  workplace.Write("text.txt", PlainText(100));
+  int stops = 0;
+  // Within an epoch, at an epoch's end, and at the very end.
+  for (const char* moment :
+       {"run      run", "step 5/36", "sample at step 7", "step 10/36",
+        "epoch 1 validation", "step 20/36", "epoch 2 validation",
+        "sample at step 35", "step 36/36", "never"}) {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<Subprocess> train,
+        Subprocess::Start(RunfilePath("cmd/train"), Train(workplace)));
+    // Or it has come further by then.
+    const absl::Status reached = train->WaitForOutput(moment);
+    if (reached.ok()) train->Signal(SIGTERM);
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result, train->Wait());
+    ASSERT_THAT(result.exit_code, AnyOf(0, 3)) << result.stderr_text;
+    stops += result.exit_code == 3;
+    if (result.exit_code == 0) break;
+  }
+  EXPECT_GT(stops, 0);
+  ExpectEqual(Outcome(workplace), Outcome(undisturbed));
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, KillAndResumeTest,

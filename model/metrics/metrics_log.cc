@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "base/strict_json.h"
@@ -146,6 +147,16 @@ absl::Status ReplayMetrics(absl::string_view lines, TrainObserver* observer) {
     }
   }
   return absl::OkStatus();
+}
+
+bool TellsTheEnd(absl::string_view lines) {
+  absl::ConsumeSuffix(&lines, "\n");
+  const size_t newline = lines.rfind('\n');
+  const absl::StatusOr<json> last = ParseStrictJson(
+      newline == absl::string_view::npos ? lines : lines.substr(newline + 1),
+      /*max_depth=*/8);
+  return last.ok() && last->is_object() &&
+         last->value("event", json()) == "end";
 }
 
 absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(

@@ -36,6 +36,11 @@ std::string MetricsLine(const EndReport& report);
 // event, having told those before it.
 absl::Status ReplayMetrics(absl::string_view lines, TrainObserver* observer);
 
+inline constexpr char kMetricsFileName[] = "metrics.jsonl";
+
+// Whether `lines`, the content of a metrics.jsonl, tell of the run's end.
+bool TellsTheEnd(absl::string_view lines);
+
 // Writes metrics.jsonl while a model is trained, each line when it happens.
 // One thread at a time.
 class MetricsLog : public TrainObserver {

@@ -136,6 +136,16 @@ TEST(ReplayMetricsTest, NamesTheLineThatIsNoEvent) {
   }
 }
 
+TEST(TellsTheEndTest, TheLastLineDecides) {
+  const std::string train = MetricsLine(Train(1, 2));
+  const std::string end = MetricsLine(EndReport{1, 1, "finished"});
+  EXPECT_TRUE(TellsTheEnd(end));
+  EXPECT_TRUE(TellsTheEnd(train + end));
+  EXPECT_FALSE(TellsTheEnd(end + train));
+  EXPECT_FALSE(TellsTheEnd(train + end.substr(0, end.size() / 2)));
+  EXPECT_FALSE(TellsTheEnd(""));
+}
+
 class MetricsLogTest : public ::testing::Test {
  protected:
   std::unique_ptr<MetricsLog> Open(int64_t keep = AppendLog::kAll) {

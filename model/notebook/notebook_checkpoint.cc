@@ -31,6 +31,8 @@ using Kind = PickleKind;
 // FlattenTensors takes what safetensors knows.
 constexpr char kDtype[] = "F32";
 
+constexpr size_t kMaxNameShown = 100;
+
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
@@ -38,7 +40,8 @@ absl::Status Invalid(const Parts&... parts) {
 
 // For messages: names come from the file.
 std::string Quoted(absl::string_view name) {
-  return absl::StrCat("'", absl::CHexEscape(name), "'");
+  return absl::StrCat("'", absl::CHexEscape(name.substr(0, kMaxNameShown)),
+                      "'");
 }
 
 // The character that the notebook has for a symbol: for a byte, as Python's
@@ -168,7 +171,8 @@ class ConfigReader {
     CHARRNN_ASSIGN_OR_RETURN(const PickleValue* value, Find(key, presence));
     if (value == nullptr) return absl::OkStatus();
     if (value->kind != Kind::kString) return Mistyped(key, *value, "a string");
-    *field = absl::CHexEscape(value->text);
+    // Whatever is longer is none of the words that are known.
+    *field = absl::CHexEscape(value->text.substr(0, kMaxNameShown));
     return absl::OkStatus();
   }
 

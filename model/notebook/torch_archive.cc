@@ -170,7 +170,8 @@ absl::StatusOr<TorchTensor> FindTensor(const TorchArchive& archive,
   const int64_t capacity = pickle[storage.items[3]].integer;
   const auto found = archive.storages.find(key);
   if (found == archive.storages.end()) {
-    return Invalid("lacks its member 'data/", absl::CHexEscape(key), "'");
+    return Invalid("lacks its member 'data/",
+                   absl::CHexEscape(key.substr(0, 100)), "'");
   }
   const absl::string_view bytes = found->second;
   if (bytes.size() % sizeof(float) != 0 || capacity < 0 ||
