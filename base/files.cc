@@ -295,7 +295,7 @@ class RealFileSystem : public FileSystem {
     const bool known = holder.ok() && absl::SimpleAtoi(*holder, &pid);
     return absl::FailedPreconditionError(
         absl::StrCat(path, ": another process holds the lock",
-                     known ? absl::StrCat(" (number ", pid, ")") : ""));
+                     known ? absl::StrCat(" (process ", pid, ")") : ""));
   }
 };
 

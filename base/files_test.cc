@@ -341,7 +341,7 @@ TEST_F(FilesTest, ALockIsHeldByOneAtATime) {
   EXPECT_TRUE(absl::IsFailedPrecondition(second)) << second;
   EXPECT_THAT(std::string(second.message()),
               HasSubstr(absl::StrCat("lock: another process holds the lock ",
-                                     "(number ", getpid(), ")")));
+                                     "(process ", getpid(), ")")));
   lock->reset();
   EXPECT_EQ(files_.Lock(Path("lock")).status(), absl::OkStatus());
   EXPECT_TRUE(absl::IsNotFound(files_.Lock(Path("absent/lock")).status()));

@@ -39,7 +39,7 @@ void StopSignal::Install(absl::string_view notice) {
   // sake.
   notice_line = new std::string(
       absl::StrCat(isatty(STDERR_FILENO) == 1 ? "\n" : "", notice, "\n"));
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) {
     struct sigaction action = {};
     if (sigaction(number, nullptr, &action) != 0) continue;
     if (action.sa_handler == SIG_IGN) continue;

@@ -5,8 +5,8 @@
 
 namespace charrnn {
 
-// SIGINT and SIGTERM as a wish: whoever works asks now and then, and ends when
-// it suits.
+// SIGINT, SIGTERM and SIGHUP (a terminal that was closed) as a wish: whoever
+// works asks now and then, and ends when it suits.
 //
 //   StopSignal::Install("stopping after this step; once more leaves at once");
 //   while (!StopSignal::Received()) Step();

@@ -10,7 +10,7 @@ namespace {
 
 // Each in a process of its own, for handlers are the process's.
 TEST(StopSignalDeathTest, TheFirstSignalIsRemembered) {
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) {
     EXPECT_EXIT(
         {
           StopSignal::Install("stopping");
@@ -23,7 +23,7 @@ TEST(StopSignalDeathTest, TheFirstSignalIsRemembered) {
 }
 
 TEST(StopSignalDeathTest, TheSecondOneEndsTheProcessWhicheverItIs) {
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) {
     EXPECT_EXIT(
         {
           StopSignal::Install("stopping");

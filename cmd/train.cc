@@ -68,8 +68,8 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
                   &run.state);
   absl::Status status = trainer.Run();
   if (status.ok()) status = Export(files, run);
-  CHARRNN_LOG(INFO) << "report   "
-                    << JoinPath(run.directory.path, "report.html");
+  const std::string report = JoinPath(run.directory.path, "report.html");
+  if (files.Exists(report)) CHARRNN_LOG(INFO) << "report   " << report;
   return status.ok() ? output.status() : status;
 }
 

@@ -131,7 +131,7 @@ absl::StatusOr<LocalCheckpointStore::Found> LocalCheckpointStore::Find() {
     return found;
   }
   const auto best = committed.find(progress.best_step);
-  const absl::Status status =
+  absl::Status status =
       best == committed.end() ? absl::NotFoundError("gone")
                               : Load(progress.best_step, best->second).status();
   if (!status.ok() && !is_broken(status)) return status;
@@ -213,11 +213,12 @@ absl::Status LocalCheckpointStore::CheckSpace(int64_t checkpoint_bytes,
       wanted <= free) {
     return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      run_dir_, ": ", Megabytes(free), " are free where ", more,
-      " checkpoints of ", Megabytes(checkpoint_bytes),
-      " are to be kept: free some, lower --keep_checkpoints, or name a folder "
-      "on another disk with --run_dir"));
+  return absl::FailedPreconditionError(
+      absl::StrCat(run_dir_, ": ", Megabytes(free), " are free where ", more,
+                   " x ", Megabytes(checkpoint_bytes),
+                   " are to be kept as checkpoints: free some, lower "
+                   "--keep_checkpoints, or name a folder "
+                   "on another disk with --run_dir"));
 }
 
 absl::StatusOr<std::string> LocalCheckpointStore::Save(

@@ -293,10 +293,10 @@ TEST_F(CheckpointStoreTest, ADiskThatIsTooSmallIsRefused) {
               IsOk());
   EXPECT_THAT(Store().CheckSpace(int64_t{1} << 61, /*saves=*/2),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("2 checkpoints of 2305843009213.7 MB")));
-  EXPECT_THAT(Store(/*keep=*/7).CheckSpace(int64_t{1} << 60, /*saves=*/100),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("9 checkpoints")));
+                       HasSubstr("2 x 2305843009213.7 MB")));
+  EXPECT_THAT(
+      Store(/*keep=*/7).CheckSpace(int64_t{1} << 60, /*saves=*/100),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("9 x ")));
 }
 
 // What a run finds that comes after one that ended at any operation of a save

@@ -1,5 +1,7 @@
 #include "model/model_file.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -109,18 +111,20 @@ absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,
       !intact.ok()) {
     return Annotate(intact, file);
   }
-  if (absl::StartsWith(bytes, kZipMagic) || IsBarePickle(bytes)) {
-    auto model = DecodeNotebookCheckpoint(bytes);
-    if (!model.ok()) {
-      return Annotate(model.status(),
-                      absl::StrCat(file, ": not a model of the notebook's"));
-    }
-    return model;
+  absl::StatusOr<ModelSnapshot> model = DecodeModel(bytes);
+  const char* expected = "not a model that train has written";
+  if (!model.ok() && (absl::StartsWith(bytes, kZipMagic) ||
+                      IsBarePickle(bytes) || absl::EndsWith(file, kNotebook))) {
+    model = DecodeNotebookCheckpoint(bytes);
+    expected = "not a model of the notebook's";
   }
-  auto model = DecodeModel(bytes);
   if (!model.ok()) {
-    return Annotate(model.status(),
-                    absl::StrCat(file, ": not a model that train has written"));
+    return Annotate(model.status(), absl::StrCat(file, ": ", expected));
+  }
+  if (!std::all_of(model->parameters.begin(), model->parameters.end(),
+                   [](float weight) { return std::isfinite(weight); })) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        file, ": has weights that are not finite: name another checkpoint"));
   }
   return model;
 }

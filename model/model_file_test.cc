@@ -1,5 +1,6 @@
 #include "model/model_file.h"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -120,6 +121,28 @@ TEST_F(ModelFileTest, AModelSurvivesBothFormats) {
     EXPECT_THAT(EncodeModel(read.model), IsOkAndHolds(bytes));
   }
   EXPECT_FALSE(CheckModelPath(files_, directory_.File("a.bin")).ok());
+}
+
+TEST_F(ModelFileTest, WeightsThatAreNotFiniteAreRefused) {
+  ModelSnapshot model = Small();
+  model.parameters[0] = std::numeric_limits<float>::quiet_NaN();
+  const std::string file = directory_.File("a.pt");
+  ASSERT_THAT(SaveModel(files_, model, file), IsOk());
+  EXPECT_THAT(
+      LoadModel(files_, file),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not finite")));
+}
+
+TEST_F(ModelFileTest, TheNameSaysWhatABrokenFileWasMeantToBe) {
+  for (const char* name : {"a.pt", "a.safetensors"}) {
+    const std::string file = directory_.File(name);
+    ASSERT_THAT(WriteFileAtomically(files_, file, "some text"), IsOk());
+    EXPECT_THAT(LoadModel(files_, file),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(name == std::string("a.pt")
+                                       ? "not a model of the notebook's"
+                                       : "not a model that train has")));
+  }
 }
 
 TEST_F(ModelFileTest, APickleWithoutAnArchiveIsNamedAsSuch) {

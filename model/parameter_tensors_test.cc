@@ -44,7 +44,7 @@ TEST_F(ParameterTensorsTest, EveryParameterIsATensorOfItsOwn) {
   EXPECT_EQ(tensors[0].name, "m.emb.weight");
   EXPECT_EQ(tensors[0].dtype, "F32");
   EXPECT_THAT(tensors[0].shape, ElementsAre(3, 2));
-  EXPECT_EQ(tensors[0].bytes.size(), 3 * 2 * sizeof(float));
+  EXPECT_EQ(tensors[0].bytes.size(), 6 * sizeof(float));
 }
 
 TEST_F(ParameterTensorsTest, ThereAndBackIsTheSameInAnyOrder) {

@@ -56,7 +56,7 @@ std::string ToJson(const TrainProgress& progress);
 
 // Reads what ToJson wrote. InvalidArgument, naming the key, if one is missing,
 // unknown, of the wrong type or out of range.
-absl::StatusOr<TrainProgress> TrainProgressFromJson(absl::string_view json);
+absl::StatusOr<TrainProgress> TrainProgressFromJson(absl::string_view text);
 
 }  // namespace charrnn
 

@@ -1,5 +1,6 @@
 #include "model/train_progress.h"
 
+#include <cstdint>
 #include <limits>
 #include <string>
 

@@ -5,12 +5,14 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <limits>
+#include <vector>
 
 #include "data/vocab.h"
 #include "gtest/gtest.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
 #include "model/parameter_layout.h"
+#include "model/train_progress.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {

@@ -98,7 +98,9 @@ absl::Status Trainer::RunSteps() {
   BatchReader reader(parts_.corpus, plan_.training, reading);
 
   bool last = Finished(config, plan_, progress_);
-  if (progress_.due) CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
+  if (progress_.due) {
+    CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
+  }
   while (!last) {
     const absl::Duration step_begin = parts_.clock->Elapsed();
     CHARRNN_RETURN_IF_ERROR(Step(reader));
@@ -232,8 +234,12 @@ absl::Status Trainer::Report(bool logs, bool samples, bool validates) {
   const double loss =
       progress_.loss_sum / static_cast<double>(progress_.loss_targets);
   if (logs) Log(loss);
-  if (samples) CHARRNN_RETURN_IF_ERROR(Sample(loss));
-  if (validates) CHARRNN_RETURN_IF_ERROR(Validate());
+  if (samples) {
+    CHARRNN_RETURN_IF_ERROR(Sample(loss));
+  }
+  if (validates) {
+    CHARRNN_RETURN_IF_ERROR(Validate());
+  }
   return absl::OkStatus();
 }
 

@@ -1,12 +1,12 @@
 // What users get wrong on the command line and in their texts: every program
 // says so in one line, ends with code 2, and leaves everything as it was.
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/mistakes.h"
 #include "testing/subprocess.h"

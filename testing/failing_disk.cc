@@ -32,7 +32,7 @@ Function Next(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
 }
 
-std::atomic<long> operations{0};
+std::atomic<int> operations{0};
 
 void CountOperation(const char* folder) {
   std::array<char, PATH_MAX> path;
@@ -66,7 +66,7 @@ bool Fails(const char* path) {
     return false;
   }
   CountOperation(folder);
-  if (which == nullptr || operations++ != std::atol(which)) return false;
+  if (which == nullptr || operations++ != std::atoi(which)) return false;
   if (getenv("FAILING_DISK_KILLS") != nullptr) kill(getpid(), SIGKILL);
   errno = EIO;
   return true;

@@ -1,8 +1,5 @@
 #include "testing/mistakes.h"
 
-#include <string>
-
-#include "gmock/gmock.h"
 #include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
 #include "testing/subprocess.h"

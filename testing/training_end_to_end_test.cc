@@ -400,7 +400,7 @@ TEST_F(TrainingEndToEndTest, ARunInUseIsRefusedToOthers) {
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_THAT(other.stderr_text,
               HasSubstr(absl::StrCat("run: the run is in use: run/.lock: "
-                                     "another process holds the lock (number ",
+                                     "another process holds the lock (process ",
                                      train->pid(), ")")));
 }
 
@@ -454,8 +454,8 @@ TEST_F(TrainingEndToEndTest, ADiskWithoutRoomIsRefusedBeforeTheFirstStep) {
   if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
   EXPECT_EQ(result.stdout_text, "2\n");
   EXPECT_THAT(result.stderr_text,
-              MatchesRegex("train: run: 2.1 MB are free where 120 checkpoints "
-                           "of 0.1 MB are to be kept: [^\n]*--run_dir\n"));
+              MatchesRegex("train: run: 2.1 MB are free where 120 x 0.1 MB "
+                           "are to be kept as checkpoints: [^\n]*--run_dir\n"));
 }
 
 TEST_F(TrainingEndToEndTest, AReadOnlyDiskIsRefused) {

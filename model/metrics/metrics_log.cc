@@ -17,6 +17,7 @@
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "base/strict_json.h"
+#include "model/metrics/append_log.h"
 #include "model/metrics/display.h"
 #include "model/train_observer.h"
 

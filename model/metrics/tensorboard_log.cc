@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "model/metrics/append_log.h"
 #include "model/metrics/display.h"
 #include "model/metrics/tensorboard_format.h"
 #include "model/train_observer.h"

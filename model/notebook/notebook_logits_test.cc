@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
 #include "model/model_snapshot.h"
