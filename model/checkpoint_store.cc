@@ -131,9 +131,9 @@ absl::StatusOr<LocalCheckpointStore::Found> LocalCheckpointStore::Find() {
     return found;
   }
   const auto best = committed.find(progress.best_step);
-  absl::Status status =
-      best == committed.end() ? absl::NotFoundError("gone")
-                              : Load(progress.best_step, best->second).status();
+  absl::Status status = best == committed.end()
+                            ? absl::NotFoundError("gone")
+                            : Load(progress.best_step, best->second).status();
   if (!status.ok() && !is_broken(status)) return status;
   if (!status.ok()) {
     // A later one that is worse is then the best that there is.
