@@ -255,14 +255,13 @@ TEST(BadCheckpointTest, ABrokenFileOfTheNotebookIsRefused) {
 }
 
 TEST(BadCheckpointTest, AHostilePickleIsRefusedByName) {
-  // Deeper than any stack, and a list of lists of lists that would take 10^9
-  // elements if it were ever copied.
-  const std::string deep =
-      absl::StrCat("\x80\x02", std::string(200000, ']'), ".");
-  std::string laughs = "\x80\x02]q";
-  laughs.push_back('\0');
+  // Deeper than any stack, and lists of lists that would take 10^9 elements if
+  // they were ever copied.
+  std::string deep = "\x80\x02";
+  for (int i = 0; i < 100000; ++i) deep += "](";
+  std::string laughs = Bytes("\x80\x02](]q\0");
   for (char level = 1; level < 10; ++level) {
-    absl::StrAppend(&laughs, "](");
+    laughs += "](";
     for (int i = 0; i < 10; ++i) {
       laughs += "h";
       laughs.push_back(static_cast<char>(level - 1));
@@ -270,7 +269,7 @@ TEST(BadCheckpointTest, AHostilePickleIsRefusedByName) {
     laughs += "eq";
     laughs.push_back(level);
   }
-  laughs += ".";
+  laughs += "e.";
   ExpectRefused({
       Model(WithPickle(Bytes("\x80\x02"
                              "cbuiltins\neval\nX\x01\0\0\0"
@@ -279,13 +278,14 @@ TEST(BadCheckpointTest, AHostilePickleIsRefusedByName) {
       Model(WithPickle("\x80\x02"
                        "c__builtin__\nexec\n."),
             {"__builtin__.exec", "refused"}),
-      Model(WithPickle("(S'echo'\nios\nsystem\n."), {"bad: "}),
-      Model(WithPickle(""), {"bad: "}),
-      Model(WithPickle("\x80\x02."), {"bad: "}),
-      Model(WithPickle("\x80\x02N."), {"bad: "}),
+      Model(WithPickle("\x80\x02(S'echo'\nios\nsystem\n."),
+            {"opcode STRING at byte 3"}),
+      Model(WithPickle(""), {"none of protocol 2 to 5"}),
+      Model(WithPickle("\x80\x02."), {"it stops with 0 values"}),
+      Model(WithPickle("\x80\x02N."), {"holds None, not a dict"}),
       Model(WithPickle("\x80\x07N."), {"protocol"}),
-      Model(WithPickle(deep), {"bad: "}),
-      Model(WithPickle(laughs), {"bad: "}),
+      Model(WithPickle(deep), {"values lie more than 64 deep"}),
+      Model(WithPickle(laughs), {"holds a list, not a dict"}),
       Model(WithWord("FloatStorage", "HalfStorages"), {"HalfStorages"}),
       Model(WithWord("_rebuild_tensor_v2", "_rebuild_qtensorXX"),
             {"_rebuild_qtensorXX", "refused"}),
