@@ -124,8 +124,9 @@ absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_RETURN_IF_ERROR(sums.status());
   CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(*sums));
   const double loss_sum = sums->losses.front();
-  if (!std::isfinite(loss_sum))
+  if (!std::isfinite(loss_sum)) {
     return NotFinite(progress_.step + 1, "the loss");
+  }
   const int64_t targets =
       static_cast<int64_t>(options_.training.batch_size) * batch->seq_len;
   const absl::StatusOr<double> norm = optimizer_.Update(

@@ -84,9 +84,19 @@ bool Fails(int fd) {
 
 }  // namespace
 
+// The C library's functions under names of our own here, and under theirs for
+// the linker.
 extern "C" {
 
-int open(const char* path, int flags, ...) {
+int FailingOpen(const char* path, int flags, ...) __asm__("open");
+ssize_t FailingWrite(int fd, const void* data, size_t size) __asm__("write");
+int FailingFsync(int fd) __asm__("fsync");
+int FailingRename(const char* from, const char* to) __asm__("rename");
+int FailingRemove(const char* path) __asm__("remove");
+int FailingSymlink(const char* target, const char* path) __asm__("symlink");
+int FailingMkdir(const char* path, mode_t mode) __asm__("mkdir");
+
+int FailingOpen(const char* path, int flags, ...) {
   va_list arguments;
   va_start(arguments, flags);
   const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
@@ -96,37 +106,37 @@ int open(const char* path, int flags, ...) {
   return next(path, flags, mode);
 }
 
-ssize_t write(int fd, const void* data, size_t size) {
+ssize_t FailingWrite(int fd, const void* data, size_t size) {
   if (Fails(fd)) return -1;
   static const auto next = Next<ssize_t (*)(int, const void*, size_t)>("write");
   return next(fd, data, size);
 }
 
-int fsync(int fd) {
+int FailingFsync(int fd) {
   if (Fails(fd)) return -1;
   static const auto next = Next<int (*)(int)>("fsync");
   return next(fd);
 }
 
-int rename(const char* from, const char* to) noexcept {
+int FailingRename(const char* from, const char* to) {
   if (Fails(to)) return -1;
   static const auto next = Next<int (*)(const char*, const char*)>("rename");
   return next(from, to);
 }
 
-int remove(const char* path) noexcept {
+int FailingRemove(const char* path) {
   if (Fails(path)) return -1;
   static const auto next = Next<int (*)(const char*)>("remove");
   return next(path);
 }
 
-int symlink(const char* target, const char* path) noexcept {
+int FailingSymlink(const char* target, const char* path) {
   if (Fails(path)) return -1;
   static const auto next = Next<int (*)(const char*, const char*)>("symlink");
   return next(target, path);
 }
 
-int mkdir(const char* path, mode_t mode) noexcept {
+int FailingMkdir(const char* path, mode_t mode) {
   if (Fails(path)) return -1;
   static const auto next = Next<int (*)(const char*, mode_t)>("mkdir");
   return next(path, mode);
