@@ -28,8 +28,6 @@ using testing::Not;
 // Every so manieth operation is tried; a prime, so that each kind has its turn.
 constexpr int kStride = 11;
 
-constexpr char kStepPrefix[] = "disk/run/checkpoints/step-";
-
 class FailingDiskTest : public testing::Test {
  protected:
   // Six steps, each saved and most of them deleted again, and an export.
@@ -89,13 +87,7 @@ class FailingDiskTest : public testing::Test {
       EXPECT_THAT(broken.stderr_text, Not(HasSubstr("terminate called")));
     }
     // Whatever is committed is whole, wherever the links lead.
-    bool committed = false;
-    for (const std::string& name : workplace.List()) {
-      committed = committed || (absl::StartsWith(name, kStepPrefix) &&
-                                absl::EndsWith(name, "/MANIFEST.json") &&
-                                !absl::StrContains(name, ".unfinished/") &&
-                                !absl::StrContains(name, ".deleted/"));
-    }
+    const bool committed = !workplace.Checkpoints("disk/run").empty();
     const SubprocessResult sample =
         workplace.Run("sample", {"--checkpoint=disk/run", "--max_generate=1"});
     EXPECT_THAT(sample.exit_code, AnyOf(0, committed ? 0 : 2))

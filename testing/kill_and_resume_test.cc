@@ -5,7 +5,6 @@
 
 #include <signal.h>
 
-#include <cstddef>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -21,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "gmock/gmock.h"
@@ -80,26 +80,17 @@ void ExpectEqual(const std::map<std::string, std::string>& outcome,
 
 // How the next session says that it begins: nothing committed is given up.
 std::string Beginning(const Workplace& workplace) {
-  std::string newest;
-  bool begun = false;
-  for (const std::string& name : workplace.List()) {
-    begun = begun || name == "run/config.json";
-    if (absl::StartsWith(name, "run/checkpoints/step-") &&
-        absl::EndsWith(name, "/MANIFEST.json") &&
-        !absl::StrContains(name, ".unfinished/") &&
-        !absl::StrContains(name, ".deleted/")) {
-      newest = name;
-    }
-  }
-  constexpr size_t kDigits = 8;
+  const std::vector<std::string> checkpoints = workplace.Checkpoints("run");
   int step = 0;
-  if (!newest.empty()) {
-    const size_t begin = std::string("run/checkpoints/step-").size();
-    EXPECT_TRUE(absl::SimpleAtoi(newest.substr(begin, kDigits), &step));
+  if (!checkpoints.empty()) {
+    EXPECT_TRUE(absl::SimpleAtoi(absl::StripPrefix(checkpoints.back(), "step-"),
+                                 &step));
   }
   if (step == 36) return "";  // it may have ended
   if (step > 0) return absl::StrCat("going on from step ", step, "\n");
-  return begun ? "has no checkpoint yet" : "there is no run to resume yet";
+  return workplace.Snapshot().count("run/config.json") > 0
+             ? "has no checkpoint yet"
+             : "there is no run to resume yet";
 }
 
 class KillAndResumeTest : public testing::TestWithParam<const char*> {

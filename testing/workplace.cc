@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
@@ -53,6 +54,22 @@ std::vector<std::string> Workplace::List() const {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::vector<std::string> Workplace::Checkpoints(
+    absl::string_view run_dir) const {
+  const std::string prefix = absl::StrCat(run_dir, "/checkpoints/step-");
+  std::vector<std::string> checkpoints;
+  for (const std::string& name : List()) {
+    // Written last; what is not finished, or being deleted, has another name.
+    if (absl::StartsWith(name, prefix) &&
+        absl::EndsWith(name, "/MANIFEST.json") &&
+        !absl::StrContains(name, ".unfinished/") &&
+        !absl::StrContains(name, ".deleted/")) {
+      checkpoints.push_back(fs::path(name).parent_path().filename());
+    }
+  }
+  return checkpoints;
 }
 
 std::map<std::string, std::string> Workplace::Snapshot() const {

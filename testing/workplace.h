@@ -36,6 +36,10 @@ class Workplace {
   // are not followed.
   std::vector<std::string> List() const;
 
+  // The names of the whole checkpoints that the run in `run_dir` has committed
+  // and is not about to delete, oldest first: "step-00000012".
+  std::vector<std::string> Checkpoints(absl::string_view run_dir) const;
+
   // All that is below the folder, to be compared with what is there later:
   // contents of files, targets of links, "" for folders, by relative path.
   std::map<std::string, std::string> Snapshot() const;

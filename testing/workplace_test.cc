@@ -43,5 +43,20 @@ TEST(WorkplaceTest, TextHasTheSizeThatIsSaid) {
   EXPECT_EQ(std::set<char>(text.begin(), text.end()).size(), 18);
 }
 
+TEST(WorkplaceTest, KnowsTheWholeCheckpointsOfARun) {
+  const Workplace workplace;
+  for (const char* name :
+       {"run/checkpoints/step-00000002/MANIFEST.json",
+        "run/checkpoints/step-00000001/MANIFEST.json",
+        "run/checkpoints/step-00000003/model.safetensors",
+        "run/checkpoints/step-00000004.unfinished/MANIFEST.json",
+        "run/checkpoints/step-00000000.deleted/MANIFEST.json",
+        "other/checkpoints/step-00000009/MANIFEST.json"}) {
+    workplace.Write(name, "");
+  }
+  EXPECT_THAT(workplace.Checkpoints("run"),
+              ElementsAre("step-00000001", "step-00000002"));
+}
+
 }  // namespace
 }  // namespace charrnn
