@@ -10,12 +10,12 @@
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
 #include "cmd/command_line.h"
-#include "cmd/run_output.h"
 #include "cmd/run_start.h"
 #include "cmd/training_flags.h"
 #include "model/config.h"
 #include "model/gradient_reducer.h"
 #include "model/metrics/display.h"
+#include "model/metrics/run_output.h"
 #include "model/model_file.h"
 #include "model/parameter_layout.h"
 #include "model/train_progress.h"
@@ -62,10 +62,12 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
   options.model = run.request.model;
   options.training = run.request.training;
   options.sampling = run.request.sampling;
-  Trainer trainer(options, run.plan,
-                  {run.request.corpus.get(), run.compute.pool.get(), &reducer,
-                   &output, run.store.get(), &clock, StopSignal::Received},
-                  &run.state);
+  Trainer trainer(
+      options, run.plan,
+      {run.request.corpus.get(), run.compute.pool.get(), &reducer, &output,
+       run.store.get(), &clock,
+       [] { return StopSignal::Received() ? Wish::kStop : Wish::kNone; }},
+      &run.state);
   absl::Status status = trainer.Run();
   if (status.ok()) status = Export(files, run);
   const std::string report = JoinPath(run.directory.path, "report.html");
@@ -88,9 +90,9 @@ absl::Status Train(const CommandLine& command_line) {
   }
   Describe(run);
   const TrainProgress& progress = run.state.progress;
-  CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<RunOutput> output,
-                           RunOutput::Open(&files, &clock, run.directory.path,
-                                           run.request, progress));
+  CHARRNN_ASSIGN_OR_RETURN(
+      const std::unique_ptr<RunOutput> output,
+      RunOutput::Open(&files, &clock, run.directory.path, progress.records));
   if (progress.step > 0 && !progress.due) {
     // Recorded after the checkpoint, and so cut off with what followed. One
     // that was made for a stop is none of those that the run makes by itself.

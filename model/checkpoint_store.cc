@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
@@ -223,10 +224,15 @@ absl::Status LocalCheckpointStore::CheckSpace(int64_t checkpoint_bytes,
 
 absl::StatusOr<std::string> LocalCheckpointStore::Save(
     const Checkpoint& checkpoint) {
+  return Save(checkpoint, [] { return absl::OkStatus(); });
+}
+
+absl::StatusOr<std::string> LocalCheckpointStore::Save(
+    const Checkpoint& checkpoint, absl::FunctionRef<absl::Status()> confirm) {
   const std::string name = StepName(checkpoint.progress.step);
   CHARRNN_ASSIGN_OR_RETURN(const auto checkpoint_files,
                            EncodeCheckpoint(checkpoint));
-  CHARRNN_RETURN_IF_ERROR(Write(name, checkpoint_files));
+  CHARRNN_RETURN_IF_ERROR(Write(name, checkpoint_files, confirm));
   CHARRNN_RETURN_IF_ERROR(Link(checkpoint.progress));
   if (const absl::Status retained = Retain(checkpoint.progress.best_step);
       !retained.ok()) {
@@ -239,7 +245,8 @@ absl::StatusOr<std::string> LocalCheckpointStore::Save(
 
 absl::Status LocalCheckpointStore::Write(
     const std::string& name,
-    const std::vector<CheckpointFile>& checkpoint_files) {
+    const std::vector<CheckpointFile>& checkpoint_files,
+    absl::FunctionRef<absl::Status()> confirm) {
   const std::string unfinished = absl::StrCat(Path(name), kUnfinished);
   CHARRNN_RETURN_IF_ERROR(RemoveRecursively(*files_, unfinished));
   CHARRNN_RETURN_IF_ERROR(files_->CreateDirectories(unfinished));
@@ -249,6 +256,7 @@ absl::Status LocalCheckpointStore::Write(
     written = WriteFile(*files_, JoinPath(unfinished, file.name), file.bytes);
   }
   if (written.ok()) written = files_->SyncDirectory(unfinished);
+  if (written.ok()) written = confirm();
   if (written.ok()) written = Replace(unfinished, Path(name));
   if (!written.ok()) {
     // Its space is wanted for the next one.
@@ -277,6 +285,20 @@ absl::Status LocalCheckpointStore::Replace(const std::string& from,
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<CheckpointFile>> LocalCheckpointStore::ReadFiles(
+    int64_t step) {
+  const std::string path = PathOf(step);
+  std::vector<CheckpointFile> read;
+  CHARRNN_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                           files_->ListDirectory(path));
+  for (const std::string& name : names) {
+    CHARRNN_ASSIGN_OR_RETURN(std::string bytes,
+                             files_->ReadFile(JoinPath(path, name)));
+    read.push_back({name, std::move(bytes)});
+  }
+  return read;
+}
+
 absl::Status LocalCheckpointStore::Link(const TrainProgress& progress) {
   CHARRNN_RETURN_IF_ERROR(
       ReplaceSymlink(*files_, JoinPath(kFolder, StepName(progress.step)),
@@ -285,6 +307,10 @@ absl::Status LocalCheckpointStore::Link(const TrainProgress& progress) {
   if (progress.best_step == 0) {
     return files_->ReadSymlink(link).ok() ? files_->Remove(link)
                                           : absl::OkStatus();
+  }
+  if (!files_->Exists(PathOf(progress.best_step))) {
+    // It could not be saved; an older one is better than none.
+    return absl::OkStatus();
   }
   return ReplaceSymlink(*files_,
                         JoinPath(kFolder, StepName(progress.best_step)), link);

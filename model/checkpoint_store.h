@@ -8,11 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/files.h"
 #include "model/checkpoint.h"
+#include "model/manifest.h"
 #include "model/train_progress.h"
 
 namespace charrnn {
@@ -76,6 +78,15 @@ class LocalCheckpointStore : public CheckpointStore {
 
   absl::StatusOr<std::string> Save(const Checkpoint& checkpoint) override;
 
+  // The same in two phases: once all of it is on the disk `confirm` is asked,
+  // whose error leaves it uncommitted and is returned.
+  absl::StatusOr<std::string> Save(const Checkpoint& checkpoint,
+                                   absl::FunctionRef<absl::Status()> confirm);
+
+  // The files of the checkpoint of `step`, as they are. Possible errors:
+  // NotFound if there is none; what the file system says.
+  absl::StatusOr<std::vector<CheckpointFile>> ReadFiles(int64_t step);
+
   // Where the checkpoint of `step` lies, if there is one.
   std::string PathOf(int64_t step) const;
 
@@ -87,9 +98,10 @@ class LocalCheckpointStore : public CheckpointStore {
   absl::StatusOr<Checkpoint> Load(int64_t step, const std::string& name);
   // Gives those that were about to be replaced their names again.
   absl::Status Restore();
-  // Makes the checkpoint `name` of `checkpoint_files`.
+  // Makes the checkpoint `name` of `checkpoint_files` if `confirm` agrees.
   absl::Status Write(const std::string& name,
-                     const std::vector<CheckpointFile>& checkpoint_files);
+                     const std::vector<CheckpointFile>& checkpoint_files,
+                     absl::FunctionRef<absl::Status()> confirm);
   // Gives the folder `from` the name `path`, in place of another one.
   absl::Status Replace(const std::string& from, const std::string& path);
   absl::Status Link(const TrainProgress& progress);

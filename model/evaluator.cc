@@ -14,6 +14,7 @@
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "model/char_rnn.h"
+#include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/loss.h"
 #include "model/torch_status.h"
@@ -31,6 +32,15 @@ constexpr int64_t kGrainTargetsGpu = 65536;
 int64_t GrainChunks(const CharRnn& model, int64_t chunk_len) {
   if (model.device().is_cpu()) return kGrainChunksCpu;
   return std::max<int64_t>(1, kGrainTargetsGpu / chunk_len);
+}
+
+// Several processes meet after so many grains each: seldom enough to lose no
+// time, and often enough that the faster ones do not take the slower ones, for
+// which they wait, for dead.
+constexpr int64_t kRoundGrains = 32;
+
+int64_t RoundGrains(int64_t num_processes, int64_t num_grains) {
+  return num_processes == 1 ? num_grains : kRoundGrains * num_processes;
 }
 
 // The loss of chunks [first, last), nats summed over their targets.
@@ -54,6 +64,7 @@ absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
 
 absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
                                     const ChunkIndex& chunks, ThreadPool& pool,
+                                    GradientReducer& others,
                                     const std::function<bool()>& stop) {
   Evaluation evaluation;
   const int64_t num_chunks = chunks.num_chunks();
@@ -77,17 +88,32 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
     if (statuses[grain].ok()) statuses[grain] = loss.status();
     if (loss.ok()) losses[grain] = *loss;
   };
-  if (model.device().is_cpu()) {
-    pool.ParallelFor(num_grains, compute);
-  } else {
-    for (int64_t grain = 0; grain < num_grains; ++grain) compute(grain);
-  }
-  for (const absl::Status& status : statuses) {
-    CHARRNN_RETURN_IF_ERROR(status);
+  const int64_t round = RoundGrains(others.num_processes(), num_grains);
+  for (int64_t begin = 0; begin < num_grains; begin += round) {
+    const int64_t size = std::min(round, num_grains - begin);
+    const IndexRange share = others.LocalShare(size);
+    if (model.device().is_cpu()) {
+      pool.ParallelFor(share.size(),
+                       [&](int64_t i) { compute(begin + share.begin + i); });
+    } else {
+      for (int64_t i = share.begin; i < share.end; ++i) compute(begin + i);
+    }
+    for (int64_t i = share.begin; i < share.end; ++i) {
+      CHARRNN_RETURN_IF_ERROR(statuses[begin + i]);
+    }
+    CHARRNN_RETURN_IF_ERROR(
+        others.Share(absl::MakeSpan(losses).subspan(begin, size)));
   }
   TreeSum(absl::MakeSpan(losses));
   evaluation.loss_sum = losses.front();
   return evaluation;
+}
+
+absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
+                                    const ChunkIndex& chunks,
+                                    ThreadPool& pool) {
+  LocalReducer nobody(&pool);
+  return Evaluate(model, corpus, chunks, pool, nobody);
 }
 
 }  // namespace charrnn

@@ -9,6 +9,7 @@
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "model/char_rnn.h"
+#include "model/gradient_reducer.h"
 
 namespace charrnn {
 
@@ -25,12 +26,19 @@ struct Evaluation {
 // state. Chunks are cut into grains of a fixed size whose losses are summed by
 // the fixed tree, so that the number depends on nothing but model and text.
 //
-// Gives up soon once `stop`, which any thread may call, says so.
+// The processes of `others`, all of which call it, share the work, and all get
+// the number. Gives up soon once `stop`, which any thread may call, says so.
 //
-// Possible errors: Cancelled if `stop` said so; those of CatchTorch.
+// Possible errors: Cancelled if `stop` said so; those of `others` and of
+// CatchTorch.
 absl::StatusOr<Evaluation> Evaluate(
     const CharRnn& model, const Corpus& corpus, const ChunkIndex& chunks,
-    ThreadPool& pool, const std::function<bool()>& stop = [] { return false; });
+    ThreadPool& pool, GradientReducer& others,
+    const std::function<bool()>& stop = [] { return false; });
+
+// The same by this process alone.
+absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
+                                    const ChunkIndex& chunks, ThreadPool& pool);
 
 }  // namespace charrnn
 

@@ -13,7 +13,7 @@
 
 namespace charrnn {
 
-absl::Status LocalReducer::Reduce(GradientSums& sums) {
+absl::Status LocalReducer::Reduce(int64_t, GradientSums& sums) {
   TreeSum(absl::MakeSpan(sums.losses));
   if (sums.gradients.size() == 1) return absl::OkStatus();
   std::vector<float*> terms;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "base/thread_pool.h"
 #include "model/grains.h"
 
@@ -15,26 +16,33 @@ namespace charrnn {
 // What the grains of one step have computed, or what they add up to.
 struct GradientSums {
   // One flat gradient a grain, each [ParameterLayout::flat_size()]; of the
-  // loss summed over the grain's targets. On a GPU a single one, of all local
-  // grains together. After the reduction, the first one is the sum over the
-  // whole global batch and the others are used up.
+  // loss summed over the grain's targets. After the reduction, the first one is
+  // the sum over the whole global batch and the others are used up.
   std::vector<at::Tensor> gradients;
   // The losses, nats summed over targets, of as many; reduced likewise.
   std::vector<double> losses;
 };
 
-// Adds up what grains computed, wherever they were computed. The trainer calls
-// it once a step and knows nothing of other processes.
+// Adds up what was computed, wherever it was computed. The trainer calls it
+// once a step and knows nothing of other processes. All processes make the same
+// calls in the same order; an error of one of them is an error of all, sooner
+// or later, and after it only the destructor may be called.
 class GradientReducer {
  public:
   virtual ~GradientReducer() = default;
 
-  // Which of the `num_grains` grains of a global batch this process computes.
-  virtual IndexRange LocalGrains(int64_t num_grains) const = 0;
+  // How many processes there are.
+  virtual int64_t num_processes() const = 0;
 
-  // Sums the local grains, given in order, with those of all other processes.
-  // Returns the same sums everywhere, or an error everywhere.
-  virtual absl::Status Reduce(GradientSums& sums) = 0;
+  // Which of `count` pieces of work, such as grains, are this process's.
+  virtual IndexRange LocalShare(int64_t count) const = 0;
+
+  // Sums those of `num_grains` grains that are this process's share, given in
+  // order, with those of all others. Returns the same sums everywhere.
+  virtual absl::Status Reduce(int64_t num_grains, GradientSums& sums) = 0;
+
+  // Of `values` each process has those of its share; afterwards all have all.
+  virtual absl::Status Share(absl::Span<double> values) = 0;
 };
 
 // One process: all grains are its own, summed by the fixed tree.
@@ -43,10 +51,10 @@ class LocalReducer : public GradientReducer {
   // `pool` is not owned and outlives the reducer.
   explicit LocalReducer(ThreadPool* pool) : pool_(pool) {}
 
-  IndexRange LocalGrains(int64_t num_grains) const override {
-    return {0, num_grains};
-  }
-  absl::Status Reduce(GradientSums& sums) override;
+  int64_t num_processes() const override { return 1; }
+  IndexRange LocalShare(int64_t count) const override { return {0, count}; }
+  absl::Status Reduce(int64_t num_grains, GradientSums& sums) override;
+  absl::Status Share(absl::Span<double>) override { return absl::OkStatus(); }
 
  private:
   ThreadPool* pool_;

@@ -28,7 +28,7 @@ GradientSums FiveGrains() {
 
 TEST(LocalReducerTest, OwnsAllGrains) {
   ThreadPool pool(1);
-  const IndexRange grains = LocalReducer(&pool).LocalGrains(8);
+  const IndexRange grains = LocalReducer(&pool).LocalShare(8);
   EXPECT_EQ(grains.begin, 0);
   EXPECT_EQ(grains.end, 8);
 }
@@ -41,7 +41,7 @@ TEST(LocalReducerTest, SumsByTheFixedTreeAtAnyNumberOfThreads) {
   for (const int threads : {1, 2, 3}) {
     ThreadPool pool(threads);
     GradientSums sums = FiveGrains();
-    ASSERT_THAT(LocalReducer(&pool).Reduce(sums), IsOk());
+    ASSERT_THAT(LocalReducer(&pool).Reduce(5, sums), IsOk());
     EXPECT_TRUE(at::equal(sums.gradients.front(), expected));
     EXPECT_EQ(sums.losses.front(), ((terms.losses[0] + terms.losses[1]) +
                                     (terms.losses[2] + terms.losses[3])) +

@@ -45,7 +45,38 @@ void TreeSum(absl::Span<T> terms) {
   }
 }
 
-// The same, element by element over the arrays that `terms` point to, for the
+// The part of TreeSum(n terms) that lies within the run `own` of them: adds
+// what can be added without another one's term. Calls add(i, j) for term i +=
+// term j.
+template <typename Add>
+void TreeSumWithin(int64_t n, IndexRange own, const Add& add) {
+  for (int64_t stride = 1; stride < n; stride *= 2) {
+    const int64_t pair = 2 * stride;
+    for (int64_t i = (own.begin + pair - 1) / pair * pair; i + stride < own.end;
+         i += pair) {
+      if (std::min(i + pair, n) <= own.end) add(i, i + stride);
+    }
+  }
+}
+
+// What is then left of the tree, once all of `shares`, which are neighbours and
+// make up [0, n), have done their parts.
+template <typename Add>
+void TreeSumAcross(int64_t n, absl::Span<const IndexRange> shares,
+                   const Add& add) {
+  for (int64_t stride = 1; stride < n; stride *= 2) {
+    size_t share = 0;
+    for (int64_t i = 0; i + stride < n; i += 2 * stride) {
+      while (i >= shares[share].end) ++share;
+      if (std::min(i + 2 * stride, n) > shares[share].end) add(i, i + stride);
+    }
+  }
+}
+
+// sum[k] += term[k] for k in [begin, end).
+void AddArray(const float* term, int64_t begin, int64_t end, float* sum);
+
+// TreeSum, element by element over the arrays that `terms` point to, for the
 // elements [begin, end): terms[0] holds the sums afterwards.
 void TreeSumArrays(absl::Span<float* const> terms, int64_t begin, int64_t end);
 

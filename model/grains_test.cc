@@ -50,6 +50,28 @@ TEST(TreeSumTest, TheTreeIsFixedByTheNumberOfTerms) {
   EXPECT_EQ(TreeOf(5), "(((0+1)+(2+3))+4)");
 }
 
+TEST(TreeSumTest, SharesDoTheirPartsOfTheSameTree) {
+  for (int64_t n = 1; n <= 20; ++n) {
+    for (int64_t num_shares = 1; num_shares <= n; ++num_shares) {
+      std::vector<Term> terms;
+      for (int i = 0; i < n; ++i) terms.push_back({absl::StrCat(i)});
+      const auto add = [&](int64_t i, int64_t j) { terms[i] += terms[j]; };
+      std::vector<IndexRange> shares;
+      for (int64_t share = 0; share < num_shares; ++share) {
+        shares.push_back(GrainRows(n, num_shares, share));
+        TreeSumWithin(n, shares.back(), [&](int64_t i, int64_t j) {
+          EXPECT_GE(i, shares.back().begin);
+          EXPECT_LT(j, shares.back().end);
+          add(i, j);
+        });
+      }
+      TreeSumAcross(n, shares, add);
+      EXPECT_EQ(terms[0].text, TreeOf(static_cast<int>(n)))
+          << num_shares << " shares";
+    }
+  }
+}
+
 TEST(TreeSumTest, ArraysAreSummedByTheSameTree) {
   // Numbers whose sum depends on the order.
   const std::vector<float> values = {1e8f, 1.0f,  -1e8f, 0.3f,

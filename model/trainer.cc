@@ -59,7 +59,7 @@ Trainer::Trainer(const Options& options, const TrainingPlan& plan,
           NumGrains(options.training.batch_size, options.training.grains)),
       saved_best_loss_(progress_.best_loss),
       saved_best_step_(progress_.best_step),
-      saved_step_(progress_.step) {}
+      saved_step_(options.saved_step.value_or(progress_.step)) {}
 
 bool Trainer::Finished(const TrainingConfig& config, const TrainingPlan& plan,
                        const TrainProgress& progress) {
@@ -122,7 +122,7 @@ absl::Status Trainer::Step(BatchReader& reader) {
                      ": lower --batch_size, --seq_len or --hidden_dim"));
   }
   CHARRNN_RETURN_IF_ERROR(sums.status());
-  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(*sums));
+  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), *sums));
   const double loss_sum = sums->losses.front();
   if (!std::isfinite(loss_sum)) {
     return NotFinite(progress_.step + 1, "the loss");
@@ -149,15 +149,20 @@ absl::Status Trainer::Step(BatchReader& reader) {
 
 IndexRange Trainer::LocalRows() const {
   const int64_t rows = options_.training.batch_size;
-  const IndexRange grains = parts_.reducer->LocalGrains(num_grains_);
+  const IndexRange grains = parts_.reducer->LocalShare(num_grains_);
   return {GrainRows(rows, num_grains_, grains.begin).begin,
           GrainRows(rows, num_grains_, grains.end - 1).end};
+}
+
+int64_t Trainer::NumPieces() const {
+  return model_.device().is_cpu() ? num_grains_
+                                  : parts_.reducer->num_processes();
 }
 
 std::vector<IndexRange> Trainer::LocalPieces() const {
   // A GPU is slow on small pieces and has its own order of sums anyway.
   if (!model_.device().is_cpu()) return {LocalRows()};
-  const IndexRange grains = parts_.reducer->LocalGrains(num_grains_);
+  const IndexRange grains = parts_.reducer->LocalShare(num_grains_);
   std::vector<IndexRange> pieces;
   for (int64_t grain = grains.begin; grain < grains.end; ++grain) {
     pieces.push_back(
@@ -207,7 +212,11 @@ absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {
 
 absl::Status Trainer::DoWhatIsDue(bool last) {
   const TrainingConfig& config = options_.training;
-  const bool stop = parts_.stop();
+  const Wish wish = parts_.wish();
+  if (wish == Wish::kYield) {
+    return absl::AbortedError(absl::StrCat("yielded at step ", progress_.step));
+  }
+  const bool stop = wish == Wish::kStop;
   const bool logs =
       Due(progress_.step, config.log_every) || (last && config.log_every > 0);
   const bool samples = Due(progress_.step, config.sample_every);
@@ -220,12 +229,11 @@ absl::Status Trainer::DoWhatIsDue(bool last) {
   if (stop) return SaveAndStop();
   const TrainProgress before = progress_;
   const absl::Status reported = Report(logs, samples, validates);
-  if (absl::IsCancelled(reported)) {
+  if (!reported.ok()) {
     // Half of it counts as nothing; what it has recorded is cut off.
     progress_ = before;
-    return SaveAndStop();
+    return absl::IsCancelled(reported) ? SaveAndStop() : reported;
   }
-  CHARRNN_RETURN_IF_ERROR(reported);
   progress_.due = false;
   progress_.records = parts_.observer->Records();
   return saves ? StartSaving() : absl::OkStatus();
@@ -270,8 +278,7 @@ absl::Status Trainer::Sample(double loss) {
   CHARRNN_RETURN_IF_ERROR(
       sampler.Generate(/*prompt=*/{}, /*stream=*/0, [&](int32_t id) {
         ids.push_back(id);
-        return parts_.stop() ? absl::CancelledError("stopped")
-                             : absl::OkStatus();
+        return ToStop() ? absl::CancelledError("stopped") : absl::OkStatus();
       }));
   parts_.observer->OnSample(
       {progress_.step, loss, parts_.corpus->vocab().Decode(ids)});
@@ -284,9 +291,10 @@ absl::Status Trainer::Validate() {
     progress_.best_step = progress_.step;
     return absl::OkStatus();
   }
-  CHARRNN_ASSIGN_OR_RETURN(const Evaluation evaluation,
-                           Evaluate(model_, *parts_.corpus, plan_.validation,
-                                    *parts_.pool, parts_.stop));
+  CHARRNN_ASSIGN_OR_RETURN(
+      const Evaluation evaluation,
+      Evaluate(model_, *parts_.corpus, plan_.validation, *parts_.pool,
+               *parts_.reducer, [this] { return ToStop(); }));
   const double loss = evaluation.loss();
   if (!std::isfinite(loss)) {
     return NotFinite(progress_.step, "the validation loss");

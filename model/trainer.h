@@ -30,6 +30,13 @@
 
 namespace charrnn {
 
+// What somebody outside of a run wants of it.
+enum class Wish {
+  kNone,
+  kYield,  // return after this step, as it is, to go on in other company
+  kStop,   // save and return
+};
+
 // Trains a model. One step, in this order: read the batch; compute its grains;
 // reduce them; check that all is finite; clip; update; then what is due: log,
 // sample, validate, save. A checkpoint of step s means that all of s is done;
@@ -52,6 +59,9 @@ class Trainer {
     SamplingConfig sampling;
     // Batches read ahead; has no influence on any number.
     int prefetch = 2;
+    // The step of the newest checkpoint that the store has; none: that of the
+    // state that the run begins with.
+    std::optional<int64_t> saved_step;
   };
 
   // What the trainer works with; nothing is owned, everything outlives it.
@@ -62,9 +72,10 @@ class Trainer {
     TrainObserver* observer = nullptr;
     CheckpointStore* store = nullptr;
     Clock* clock = nullptr;
-    // Whether to stop, asked after each step and in between what is due. Any
-    // thread may call it; once true it stays true.
-    std::function<bool()> stop = [] { return false; };
+    // Asked after each step and in between what is due; any thread may call
+    // it. Once it is kStop it stays so. Where several processes train together,
+    // it changes only within a step's reduction, in all of them alike.
+    std::function<Wish()> wish = [] { return Wish::kNone; };
   };
 
   // `options` have passed Validate(); the plan is MakeTrainingPlan()'s.
@@ -81,9 +92,11 @@ class Trainer {
   // had.
   //
   // Possible errors: Cancelled, once a checkpoint has been committed, if it was
-  // told to stop; DataLoss, naming the step, if a loss or gradient is not
-  // finite; those of the reducer and of CatchTorch; the store's, if the run's
-  // last checkpoint could not be saved (an earlier failure is a warning).
+  // told to stop; Aborted if it was told to yield: the state is that after a
+  // step, and its reports may be due; DataLoss, naming the step, if a loss or
+  // gradient is not finite; those of the reducer, after which the state is that
+  // after a step, too; those of CatchTorch; the store's, if the run's last
+  // checkpoint could not be saved (an earlier failure is a warning).
   absl::Status Run();
 
  private:
@@ -98,12 +111,14 @@ class Trainer {
   absl::Status Step(BatchReader& reader);
   // The rows of the global batch that this process computes.
   IndexRange LocalRows() const;
-  // The same rows, in the pieces in which they are computed side by side.
+  // The pieces in which all processes compute the batch.
+  int64_t NumPieces() const;
+  // The local rows, in the pieces in which they are computed side by side.
   std::vector<IndexRange> LocalPieces() const;
   absl::StatusOr<GradientSums> ComputeGradients(const Batch& batch);
 
   // What is due after the step that has been counted. Cancelled if the run is
-  // to stop; then a checkpoint has been committed.
+  // to stop; then a checkpoint has been committed. Aborted if it is to yield.
   absl::Status DoWhatIsDue(bool last);
   // All of it but saving. Cancelled, somewhere in between, on a stop.
   absl::Status Report(bool logs, bool samples, bool validates);
@@ -111,6 +126,7 @@ class Trainer {
   void Log(double loss);
   absl::Status Sample(double loss);
   absl::Status Validate();
+  bool ToStop() const { return parts_.wish() == Wish::kStop; }
 
   // Begins to save the state as it is now; nothing else is being saved.
   absl::Status StartSaving();

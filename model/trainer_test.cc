@@ -162,7 +162,7 @@ class TrainerTest : public testing::Test {
     if (!plan.ok()) return plan.status();
     return Trainer(options_, *plan,
                    {corpus_.get(), pool.get(), &reducer, &notes_, &store_,
-                    Clock::Real(), stop_},
+                    Clock::Real(), wish_},
                    &state_)
         .Run();
   }
@@ -172,7 +172,7 @@ class TrainerTest : public testing::Test {
   Notes notes_;
   MemoryStore store_;
   TrainState state_;
-  std::function<bool()> stop_ = [] { return false; };
+  std::function<Wish()> wish_ = [] { return Wish::kNone; };
 };
 
 TEST_F(TrainerTest, DoesWhatIsDueInTheDocumentedOrder) {
@@ -354,7 +354,7 @@ TEST_F(ResumeTest, AfterAStopAtAnyMomentIsAsIfTheRunHadNeverEnded) {
     store_.checkpoints.clear();
     // Told to stop at one of the moments at which the trainer asks.
     std::atomic<int> asked{0};
-    stop_ = [&] { return asked++ >= num_stops; };
+    wish_ = [&] { return asked++ >= num_stops ? Wish::kStop : Wish::kNone; };
     const absl::Status status = Train();
     stopped = !status.ok();
     if (!stopped) break;
@@ -364,7 +364,7 @@ TEST_F(ResumeTest, AfterAStopAtAnyMomentIsAsIfTheRunHadNeverEnded) {
     const Checkpoint checkpoint = store_.checkpoints.back();
     EXPECT_EQ(checkpoint.progress.step, state_.progress.step);
     num_due += checkpoint.progress.due;
-    stop_ = [] { return false; };
+    wish_ = [] { return Wish::kNone; };
     ASSERT_THAT(Resume(checkpoint), IsOk());
     EXPECT_TRUE(Result() == expected)
         << num_stops << ", step " << checkpoint.progress.step;

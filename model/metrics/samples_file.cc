@@ -8,8 +8,10 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/memory/memory.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -45,10 +47,21 @@ bool ConsumeNumber(absl::string_view* text, absl::string_view end,
 }  // namespace
 
 void ReplaySamples(absl::string_view text, TrainObserver* observer) {
+  ForEachSample(text, [&](int64_t /*begin*/, const SampleReport& report) {
+    observer->OnSample(report);
+  });
+}
+
+void ForEachSample(
+    absl::string_view text,
+    absl::FunctionRef<void(int64_t begin, const SampleReport&)> tell) {
   // A heading within a sample's own text makes two of it, in a report for
   // people.
   const std::string next = absl::StrCat(kEnd, kHeading);
-  while (absl::ConsumePrefix(&text, kHeading)) {
+  const size_t size = text.size();
+  while (absl::StartsWith(text, kHeading)) {
+    const auto begin = static_cast<int64_t>(size - text.size());
+    text.remove_prefix(strlen(kHeading));
     SampleReport report;
     const absl::string_view sample = text.substr(0, text.find(next));
     absl::string_view rest = sample;
@@ -58,10 +71,24 @@ void ReplaySamples(absl::string_view text, TrainObserver* observer) {
       rest.remove_prefix(std::min(rest.size(), rest.find('\n') + 1));
       absl::ConsumeSuffix(&rest, kEnd);
       report.text = std::string(rest);
-      observer->OnSample(report);
+      tell(begin, report);
     }
     text.remove_prefix(std::min(text.size(), sample.size() + strlen(kEnd)));
   }
+}
+
+int64_t WholeSamples(absl::string_view text) {
+  if (absl::EndsWith(text, kEnd)) return static_cast<int64_t>(text.size());
+  // The last end with a heading behind it, or with the beginning of one.
+  for (size_t end = text.rfind(kEnd); end != absl::string_view::npos;
+       end = end == 0 ? absl::string_view::npos : text.rfind(kEnd, end - 1)) {
+    const size_t whole = end + strlen(kEnd);
+    const absl::string_view rest = text.substr(whole);
+    if (absl::StartsWith(rest, kHeading) || absl::StartsWith(kHeading, rest)) {
+      return static_cast<int64_t>(whole);
+    }
+  }
+  return 0;
 }
 
 absl::StatusOr<std::unique_ptr<SamplesFile>> SamplesFile::Open(

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -18,6 +19,16 @@ namespace charrnn {
 // Tells `observer` the samples in `text`, the content of a samples.txt, so that
 // it knows of a resumed run's beginning.
 void ReplaySamples(absl::string_view text, TrainObserver* observer);
+
+// Likewise, with the byte of `text` at which the sample's heading begins.
+void ForEachSample(
+    absl::string_view text,
+    absl::FunctionRef<void(int64_t begin, const SampleReport&)> tell);
+
+// The length of the whole samples in `text`, the content of a samples.txt: less
+// what a power cut has left of one at its end. A sample that was cut just where
+// its own text has an empty line cannot be told from a whole one.
+int64_t WholeSamples(absl::string_view text);
 
 // Writes samples.txt: the texts sampled on the way, as they are, each below a
 // line that tells its step and the training loss.
@@ -34,6 +45,9 @@ class SamplesFile : public TrainObserver {
   static absl::StatusOr<std::unique_ptr<SamplesFile>> Open(
       FileSystem* files, const std::string& path,
       int64_t keep = AppendLog::kAll);
+
+  // Adds text as it is.
+  void Append(absl::string_view text) { log_->Append(text); }
 
   // The file's length in bytes: what `keep` is to be after a resume.
   int64_t size() const { return log_->size(); }

@@ -1,7 +1,9 @@
 #include "model/metrics/samples_file.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,6 +17,9 @@
 
 namespace charrnn {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Pair;
 
 TEST(SamplesFileTest, WritesEachSampleWithItsStepAndLoss) {
   const TempDirectory directory;
@@ -65,6 +70,42 @@ TEST(SamplesFileTest, WhatWasWrittenIsToldAgain) {
     ReplaySamples(strange, &recorder);
   }
   EXPECT_EQ(recorder.samples.size(), 3);
+}
+
+TEST(SamplesFileTest, TellsWhereEachSampleBegins) {
+  const std::string one = "==== step 7, loss 2.5000 (3.607 bpc) ====\n\n\n\n";
+  const std::string two = "==== step x, loss 1.0000 (1.443 bpc) ====\na\n\n";
+  const std::string three = "==== step 9, loss 1.0000 (1.443 bpc) ====\nb";
+  std::vector<std::pair<int64_t, int64_t>> places;
+  ForEachSample(one + two + three,
+                [&](int64_t begin, const SampleReport& report) {
+                  places.emplace_back(begin, report.step);
+                });
+  EXPECT_THAT(places,
+              ElementsAre(Pair(0, 7), Pair(one.size() + two.size(), 9)));
+}
+
+TEST(SamplesFileTest, WholeSamplesAreThoseWithTheirEnd) {
+  std::vector<std::string> samples = {
+      "==== step 7, loss 2.5000 (3.607 bpc) ====\nROMEO:\nWhe\n\n",
+      "==== step 8, loss 1.0000 (1.443 bpc) ====\n==== step\n\n",
+      "==== step 9, loss 1.0000 (1.443 bpc) ====\n\xff\n\n"};
+  std::string text;
+  for (const std::string& sample : samples) {
+    for (size_t i = 0; i < sample.size(); ++i) {
+      EXPECT_EQ(WholeSamples(text + sample.substr(0, i)), text.size()) << i;
+    }
+    text += sample;
+    EXPECT_EQ(WholeSamples(text), text.size());
+  }
+  // With empty lines of its own.
+  text += "==== step 10, loss 1.0000 (1.443 bpc) ====\na\n\nb\n\n\n\n";
+  EXPECT_EQ(WholeSamples(text), text.size());
+  EXPECT_EQ(WholeSamples(text + "==== step 11, loss 1.0000 (1\na\n\nb"),
+            text.size());
+  for (const char* strange : {"", "x", "\n", "x\n\ny", "\n\ny"}) {
+    EXPECT_EQ(WholeSamples(strange), 0) << strange;
+  }
 }
 
 TEST(SamplesFileTest, ReportsAFailureToWrite) {

@@ -1,4 +1,4 @@
-#include "cmd/run_output.h"
+#include "model/metrics/run_output.h"
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,36 +8,47 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "cmd/training_flags.h"
-#include "data/corpus.h"
-#include "model/config.h"
 #include "model/metrics/html_report.h"
 #include "model/metrics/metrics_log.h"
 #include "model/metrics/progress_line.h"
 #include "model/metrics/samples_file.h"
 #include "model/metrics/tensorboard_log.h"
+#include "model/run_directory.h"
 #include "model/train_observer.h"
 #include "model/train_progress.h"
 
 namespace charrnn {
 namespace {
 
-// The settings as a person wants them listed: what the run came to.
-std::vector<std::pair<std::string, std::string>> Settings(
-    const TrainingRequest& request) {
-  std::vector<std::pair<std::string, std::string>> settings = {
-      {"text", request.corpus->name()}};
-  for (const std::string& part :
-       {ToJson(request.model), ToJson(request.training)}) {
-    const auto fields = nlohmann::ordered_json::parse(part);
-    for (const auto& [name, value] : fields.items()) {
-      settings.emplace_back(
-          name, value.is_string() ? value.get<std::string>() : value.dump());
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// The settings as a person wants them listed: what the run came to. Of a
+// config.json that cannot be read there are none, which is no reason not to
+// train.
+Settings ReadSettings(FileSystem& files, const std::string& run_dir) {
+  const auto text = files.ReadFile(JoinPath(run_dir, kConfigFileName));
+  const auto config = nlohmann::ordered_json::parse(text.value_or(""), nullptr,
+                                                    /*allow_exceptions=*/false);
+  Settings settings;
+  const auto add = [&](const std::string& name,
+                       const nlohmann::ordered_json& value) {
+    settings.emplace_back(
+        name, value.is_string() ? value.get<std::string>() : value.dump());
+  };
+  if (!config.is_object()) return settings;
+  for (const char* part : {"corpus", "model", "training"}) {
+    const auto fields = config.find(part);
+    if (fields == config.end() || !fields->is_object()) continue;
+    if (part == std::string("corpus")) {
+      if (fields->contains("name")) add("text", (*fields)["name"]);
+      continue;
     }
+    for (const auto& [name, value] : fields->items()) add(name, value);
   }
   return settings;
 }
@@ -46,21 +57,19 @@ std::vector<std::pair<std::string, std::string>> Settings(
 
 absl::StatusOr<std::unique_ptr<RunOutput>> RunOutput::Open(
     FileSystem* files, Clock* clock, const std::string& run_dir,
-    const TrainingRequest& request, const TrainProgress& progress) {
+    const RecordSizes& keep) {
   const std::string metrics_path = JoinPath(run_dir, kMetricsFileName);
   const std::string samples_path = JoinPath(run_dir, "samples.txt");
-  CHARRNN_ASSIGN_OR_RETURN(
-      auto metrics,
-      MetricsLog::Open(files, metrics_path, progress.records.metrics));
+  CHARRNN_ASSIGN_OR_RETURN(auto metrics,
+                           MetricsLog::Open(files, metrics_path, keep.metrics));
   CHARRNN_ASSIGN_OR_RETURN(auto events,
                            TensorBoardLog::Open(files, run_dir, clock));
   CHARRNN_ASSIGN_OR_RETURN(
-      auto samples,
-      SamplesFile::Open(files, samples_path, progress.records.samples));
-  auto report =
-      std::make_unique<HtmlReport>(files, JoinPath(run_dir, "report.html"),
-                                   Basename(run_dir), Settings(request));
-  if (metrics->size() < progress.records.metrics) {
+      auto samples, SamplesFile::Open(files, samples_path, keep.samples));
+  auto report = std::make_unique<HtmlReport>(
+      files, JoinPath(run_dir, "report.html"), Basename(run_dir),
+      ReadSettings(*files, run_dir));
+  if (metrics->size() < keep.metrics) {
     CHARRNN_LOG(WARNING)
         << metrics_path << ": records are missing that the checkpoint knows of";
   }
@@ -98,6 +107,17 @@ absl::Status RunOutput::status() const {
     CHARRNN_RETURN_IF_ERROR(status);
   }
   return absl::OkStatus();
+}
+
+void RunOutput::AppendMetrics(absl::string_view line) {
+  metrics_->Append(line);
+}
+
+absl::Status RunOutput::CompleteRecords() {
+  if (!metrics_->status().ok()) metrics_->Append("");
+  if (!samples_->status().ok()) samples_->Append("");
+  CHARRNN_RETURN_IF_ERROR(metrics_->status());
+  return samples_->status();
 }
 
 template <typename Event>

@@ -1,18 +1,16 @@
-#include "cmd/run_output.h"
+#include "model/metrics/run_output.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/flags/commandlineflag.h"
-#include "absl/flags/reflection.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/fault_injecting_files.h"
 #include "base/files.h"
-#include "cmd/training_flags.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/train_observer.h"
@@ -31,14 +29,18 @@ using ::testing::StartsWith;
 
 class RunOutputTest : public testing::Test {
  protected:
-  RunOutputTest()
-      : files_(FileSystem::Real()),
-        request_(*TrainingRequestFromFlags(*FileSystem::Real(), {})) {}
+  RunOutputTest() : files_(FileSystem::Real()) {
+    WriteConfig(R"({"corpus":{"name":"a.txt"},"training":{"seq_len":77}})");
+  }
+
+  void WriteConfig(absl::string_view text) {
+    EXPECT_THAT(WriteFileAtomically(files_, folder_.File("config.json"), text),
+                IsOk());
+  }
 
   absl::StatusOr<std::unique_ptr<RunOutput>> Open(
-      const TrainProgress& progress = {}) {
-    return RunOutput::Open(&files_, &clock_, folder_.path(), request_,
-                           progress);
+      const RecordSizes& keep = {}) {
+    return RunOutput::Open(&files_, &clock_, folder_.path(), keep);
   }
 
   static TrainReport At(int64_t step) {
@@ -62,11 +64,9 @@ class RunOutputTest : public testing::Test {
     return files_.ReadFile(folder_.File(name)).value_or("");
   }
 
-  const absl::FlagSaver saver_;
   const TempDirectory folder_;
   FaultInjectingFileSystem files_;
   FakeClock clock_;
-  const TrainingRequest request_;
 };
 
 TEST_F(RunOutputTest, EveryRecordOfTheRunIsWritten) {
@@ -79,26 +79,27 @@ TEST_F(RunOutputTest, EveryRecordOfTheRunIsWritten) {
                                            HasSubstr(R"("event":"end")")));
   EXPECT_THAT(Read("samples.txt"), HasSubstr("But soft"));
   EXPECT_THAT(Read("report.html"),
-              AllOf(HasSubstr("But soft"), HasSubstr("hidden_dim")));
+              AllOf(HasSubstr("But soft"), HasSubstr("a.txt"),
+                    HasSubstr("seq_len"), HasSubstr("77")));
   CHARRNN_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> names,
                                files_.ListDirectory(folder_.path()));
   EXPECT_THAT(names, Contains(StartsWith("events.out.tfevents.")));
 }
 
 TEST_F(RunOutputTest, ARunThatGoesOnKeepsWhatItsCheckpointKnows) {
-  TrainProgress progress;
+  RecordSizes keep;
   {
     CHARRNN_ASSERT_OK_AND_ASSIGN(const auto output, Open());
     output->OnTrain(At(1));
     output->OnSample({1, 2.5, "But soft"});
-    progress.records = output->Records();
+    keep = output->Records();
     output->OnTrain(At(2));
     output->OnSample({2, 2.5, "what light"});
     output->SyncRecords();
   }
-  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto output, Open(progress));
-  EXPECT_EQ(output->Records().metrics, progress.records.metrics);
-  EXPECT_EQ(output->Records().samples, progress.records.samples);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto output, Open(keep));
+  EXPECT_EQ(output->Records().metrics, keep.metrics);
+  EXPECT_EQ(output->Records().samples, keep.samples);
   output->OnStart({1, 10, 10, 2});
   output->OnTrain(At(3));
   EXPECT_THAT(Read("metrics.jsonl"),
@@ -118,20 +119,15 @@ TEST_F(RunOutputTest, ARunThatBeginsAnewKeepsNothing) {
   EXPECT_EQ(Read("samples.txt"), "");
 }
 
-TEST_F(RunOutputTest, ANameThatIsNotUtf8IsNoObstacle) {
-  const std::string text = folder_.File("caf\xe9.txt");
-  ASSERT_THAT(WriteFileAtomically(files_, text, "To be or not to be"), IsOk());
-  std::string error;
-  ASSERT_TRUE(absl::FindCommandLineFlag("data_path")->ParseFrom(text, &error))
-      << error;
-  CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request,
-                               TrainingRequestFromFlags(files_, {"data_path"}));
-  CHARRNN_ASSERT_OK_AND_ASSIGN(
-      const std::unique_ptr<RunOutput> output,
-      RunOutput::Open(&files_, &clock_, folder_.path(), request, {}));
-  TellAll(*output);
-  EXPECT_THAT(output->status(), IsOk());
-  EXPECT_THAT(Read("report.html"), HasSubstr(u8"caf\ufffd.txt"));
+TEST_F(RunOutputTest, SettingsThatCannotBeReadAreNoObstacle) {
+  for (const absl::string_view config : {"", "{", "[]", R"({"model":7})"}) {
+    WriteConfig(config);
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<RunOutput> output,
+                                 Open());
+    TellAll(*output);
+    EXPECT_THAT(output->status(), IsOk()) << config;
+    EXPECT_THAT(Read("report.html"), HasSubstr("But soft")) << config;
+  }
 }
 
 TEST_F(RunOutputTest, AFullDiskIsReportedAndMadeUpFor) {

@@ -1,5 +1,5 @@
-#ifndef CHARRNN_CMD_RUN_OUTPUT_H_
-#define CHARRNN_CMD_RUN_OUTPUT_H_
+#ifndef CHARRNN_MODEL_METRICS_RUN_OUTPUT_H_
+#define CHARRNN_MODEL_METRICS_RUN_OUTPUT_H_
 
 #include <memory>
 #include <string>
@@ -7,9 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "cmd/training_flags.h"
 #include "model/metrics/html_report.h"
 #include "model/metrics/metrics_log.h"
 #include "model/metrics/progress_line.h"
@@ -25,15 +25,23 @@ namespace charrnn {
 // samples.txt and report.html.
 class RunOutput : public TrainObserver {
  public:
-  // Opens them in `run_dir`, which exists, to be continued from `progress`:
-  // what an earlier session recorded after it is cut off. Possible errors: what
-  // the file system says, naming the path.
+  // Opens them in `run_dir`, the folder of a run that has its config.json, to
+  // be continued: of what an earlier session recorded, all behind `keep` is cut
+  // off. Possible errors: what the file system says, naming the path.
   static absl::StatusOr<std::unique_ptr<RunOutput>> Open(
       FileSystem* files, Clock* clock, const std::string& run_dir,
-      const TrainingRequest& request, const TrainProgress& progress);
+      const RecordSizes& keep);
 
   // Why a file is not complete, or OK.
   absl::Status status() const;
+
+  // Adds a line of a kind that training does not know to metrics.jsonl, with
+  // its newline.
+  void AppendMetrics(absl::string_view line);
+
+  // Tries to make up for what could not be written to metrics.jsonl and
+  // samples.txt; whether they are complete then.
+  absl::Status CompleteRecords();
 
   void OnStart(const RunPlan& plan) override;
   void OnStep(const StepReport& report) override;
@@ -66,4 +74,4 @@ class RunOutput : public TrainObserver {
 
 }  // namespace charrnn
 
-#endif  // CHARRNN_CMD_RUN_OUTPUT_H_
+#endif  // CHARRNN_MODEL_METRICS_RUN_OUTPUT_H_
