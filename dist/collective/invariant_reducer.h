@@ -1,0 +1,63 @@
+#ifndef CHARRNN_DIST_COLLECTIVE_INVARIANT_REDUCER_H_
+#define CHARRNN_DIST_COLLECTIVE_INVARIANT_REDUCER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "base/thread_pool.h"
+#include "dist/collective/agreement.h"
+#include "dist/collective/collective.h"
+#include "model/gradient_reducer.h"
+#include "model/grains.h"
+
+namespace charrnn {
+
+// Sums the grains of all processes by the fixed tree (model/grains.h), so that
+// the bits do not depend on how many processes there are.
+//
+// Each process adds up what it can of the tree within its own run of grains.
+// The sums that are left are cut into as many pieces as there are processes;
+// each process collects one piece of them from everybody, does the rest of the
+// tree on it, and sends it to all. That moves no more bytes than a ring would.
+class InvariantReducer : public GradientReducer {
+ public:
+  // Called at the points of a reduction that are named, for tests that let
+  // something go wrong there: "before the collective", "in the collective",
+  // "after the collective".
+  using Probe = std::function<void(const char* point)>;
+
+  // Nothing is owned, everything outlives the reducer. `agreement` is told what
+  // is agreed upon in each reduction.
+  InvariantReducer(Collective* collective, ThreadPool* pool,
+                   Agreement* agreement, Probe probe = nullptr);
+
+  int64_t num_processes() const override { return collective_->world_size(); }
+  IndexRange LocalShare(int64_t count) const override;
+  absl::Status Reduce(int64_t num_grains, GradientSums& sums) override;
+  absl::Status Share(absl::Span<double> values) override;
+
+ private:
+  void At(const char* point) const;
+  absl::Status ReduceGradients(int64_t num_grains,
+                               std::vector<at::Tensor>& gradients);
+  // Adds up the parts of the tree that lie within this process's share.
+  void SumWithin(int64_t num_grains, const std::vector<at::Tensor>& gradients);
+
+  Collective* const collective_;
+  ThreadPool* const pool_;
+  Agreement* const agreement_;
+  const Probe probe_;
+  // Kept from step to step: what is sent, received, and collected.
+  at::Tensor to_;
+  at::Tensor from_;
+  at::Tensor all_;
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DIST_COLLECTIVE_INVARIANT_REDUCER_H_

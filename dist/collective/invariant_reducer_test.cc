@@ -1,0 +1,119 @@
+#include "dist/collective/invariant_reducer.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/linspace.h>
+
+#include <cstdint>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "base/thread_pool.h"
+#include "dist/collective/agreement.h"
+#include "dist/collective/collective.h"
+#include "dist/collective/thread_group.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/gradient_reducer.h"
+#include "model/grains.h"
+#include "model/trainer.h"
+#include "testing/status_matchers.h"
+
+namespace charrnn {
+namespace {
+
+constexpr absl::Duration kLong = absl::Seconds(30);
+
+// Terms of very different sizes, so that every order of sums has bits of its
+// own.
+GradientSums Grains(IndexRange range, int64_t size) {
+  GradientSums sums;
+  for (int64_t grain = range.begin; grain < range.end; ++grain) {
+    const double scale = grain % 3 == 0 ? 1e6 : 1e-2;
+    sums.gradients.push_back(
+        at::linspace(-1.0 - static_cast<double>(grain), 2, size).mul(scale));
+    sums.losses.push_back(scale + 0.1 * static_cast<double>(grain));
+  }
+  return sums;
+}
+
+class InvariantReducerTest
+    : public testing::TestWithParam<std::tuple<int, int64_t, int64_t>> {};
+
+TEST_P(InvariantReducerTest, TheBitsAreThoseOfOneProcess) {
+  const auto [world_size, num_grains, size] = GetParam();
+  ThreadPool pool(2);
+  GradientSums expected = Grains({0, num_grains}, size);
+  ASSERT_THAT(LocalReducer(&pool).Reduce(num_grains, expected), IsOk());
+  RunAsGroup(
+      world_size, kLong,
+      [&, num_grains = num_grains, size = size](Collective& group) {
+        ThreadPool own_pool(1);
+        Agreement agreement(&group, Clock::Real(), [] { return Wish::kNone; });
+        InvariantReducer reducer(&group, &own_pool, &agreement);
+        for (int step = 0; step < 2; ++step) {
+          GradientSums sums = Grains(reducer.LocalShare(num_grains), size);
+          ASSERT_THAT(reducer.Reduce(num_grains, sums), IsOk());
+          EXPECT_TRUE(
+              at::equal(sums.gradients.front(), expected.gradients.front()));
+          EXPECT_EQ(sums.losses.front(), expected.losses.front());
+        }
+      });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    WorldsGrainsAndSizes, InvariantReducerTest,
+    testing::Combine(testing::Values(1, 2, 3, 4, 5), testing::Values(5, 7, 8),
+                     // Also fewer numbers than a piece for everybody.
+                     testing::Values(3, 40000)));
+
+TEST(InvariantReducerTest, EveryProcessGetsTheNumbersOfAll) {
+  RunAsGroup(3, kLong, [](Collective& group) {
+    ThreadPool pool(1);
+    Agreement agreement(&group, Clock::Real(), [] { return Wish::kNone; });
+    InvariantReducer reducer(&group, &pool, &agreement);
+    std::vector<double> values(7);
+    const IndexRange own = reducer.LocalShare(7);
+    for (int64_t i = own.begin; i < own.end; ++i) {
+      values[i] = 0.1 * static_cast<double>(i);
+    }
+    ASSERT_THAT(reducer.Share(absl::MakeSpan(values)), IsOk());
+    for (int i = 0; i < 7; ++i) EXPECT_EQ(values[i], 0.1 * i);
+  });
+}
+
+TEST(AgreementTest, AWishOfOneIsAWishOfAllAfterTheSameStep) {
+  RunAsGroup(3, kLong, [](Collective& group) {
+    Wish local = Wish::kNone;
+    Agreement agreement(&group, Clock::Real(), [&] { return local; });
+    std::vector<double> none;
+    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
+    EXPECT_EQ(agreement.wish(), Wish::kNone);
+    if (group.rank() == 2) local = Wish::kYield;
+    EXPECT_EQ(agreement.wish(), Wish::kNone);
+    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
+    EXPECT_EQ(agreement.wish(), Wish::kYield);
+    if (group.rank() == 1) local = Wish::kStop;
+    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
+    EXPECT_EQ(agreement.wish(), Wish::kStop);
+  });
+}
+
+TEST(AgreementTest, AllKnowWhoWasTheSlowest) {
+  RunAsGroup(3, kLong, [](Collective& group) {
+    FakeClock clock;
+    Agreement agreement(&group, &clock, [] { return Wish::kNone; });
+    clock.Advance(group.rank() == 1 ? absl::Seconds(3) : absl::Seconds(1));
+    std::vector<double> none;
+    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
+    EXPECT_EQ(agreement.slowest_rank(), 1);
+    EXPECT_EQ(agreement.slowest_step(), absl::Seconds(3));
+  });
+}
+
+}  // namespace
+}  // namespace charrnn

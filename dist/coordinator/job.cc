@@ -1,0 +1,273 @@
+#include "dist/coordinator/job.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "dist/coordinator/durable_state.h"
+#include "dist/coordinator/membership.h"
+#include "dist/coordinator/record_index.h"
+#include "dist/coordinator/run_book.h"
+#include "model/train_observer.h"
+
+namespace charrnn {
+namespace {
+
+constexpr char kStateFileName[] = "coordinator.json";
+
+// How often deadlines are looked at.
+constexpr std::chrono::milliseconds kTick(100);
+
+uint64_t RandomNumber() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
+
+bool Ended(JobState state) {
+  return state != JobState::kForming && state != JobState::kRunning;
+}
+
+absl::Status TheEnd() { return absl::UnavailableError("the coordinator ends"); }
+
+// What an interrupted coordinator has left; none if nothing was, or if the job
+// had ended.
+absl::StatusOr<std::optional<DurableState>> ReadState(
+    FileSystem& files, const std::string& run_dir) {
+  const std::string path = JoinPath(run_dir, kStateFileName);
+  const auto text = files.ReadFile(path);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  CHARRNN_RETURN_IF_ERROR(text.status());
+  absl::StatusOr<DurableState> state = DurableStateFromJson(*text);
+  if (!state.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": ", state.status().message(),
+        ": remove it, and the job begins anew from its newest checkpoint"));
+  }
+  if (Ended(state->membership.ended)) return std::nullopt;
+  return *std::move(state);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Job>> Job::Open(const Options& options) {
+  std::optional<DurableState> state;
+  if (options.durable) {
+    CHARRNN_ASSIGN_OR_RETURN(state, ReadState(*options.files, options.run_dir));
+  }
+  CHARRNN_ASSIGN_OR_RETURN(
+      auto book, RunBook::Open(options.files, options.clock, options.run_dir,
+                               state.has_value() ? RunBook::Session::kSame
+                                                 : RunBook::Session::kNew));
+  std::unique_ptr<Job> job(new Job(options, std::move(book), state));
+  job->Publish();
+  job->answering_ = std::thread([job = job.get()] { job->Answer(); });
+  job->writing_ = std::thread([job = job.get()] { job->Write(); });
+  return job;
+}
+
+Job::Job(const Options& options, std::unique_ptr<RunBook> book,
+         const std::optional<DurableState>& state)
+    : options_(options),
+      boot_(RandomNumber()),
+      config_json_(book->config_json()),
+      book_(std::move(book)) {
+  const absl::Duration now = options.clock->Elapsed();
+  if (state.has_value()) {
+    membership_ = std::make_unique<Membership>(options.membership,
+                                               state->membership, now);
+    instruction_set_ = state->instruction_set;
+    recorded_generation_ = membership_->generation();
+  } else {
+    membership_ = std::make_unique<Membership>(options.membership, now);
+  }
+  membership_->Committed(book_->committed_step());
+  membership_->SetMaxWorkers(book_->max_workers());
+}
+
+Job::~Job() {
+  StopAnswering();
+  {
+    const std::lock_guard<std::mutex> lock(disk_mutex_);
+    disk_stopping_ = true;
+  }
+  disk_work_.notify_all();
+  writing_.join();
+}
+
+void Job::StopAnswering() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  news_.notify_all();
+  if (answering_.joinable()) answering_.join();
+}
+
+void Job::Wait(Pending pending) {
+  if (stopping_) {
+    pending.done(TheEnd());
+    return;
+  }
+  pending_.push_back(std::move(pending));
+  arrived_ = true;
+  news_.notify_one();
+}
+
+void Job::AnswerDurably(const absl::Status& status, Done done) {
+  Pending pending;
+  pending.answer = [status] { return status; };
+  pending.deadline = absl::InfiniteDuration();
+  pending.durable_version = membership_->durable_version();
+  pending.done = std::move(done);
+  Wait(std::move(pending));
+}
+
+std::string Job::DurableText() const {
+  return ToJson({membership_->ToDurable(), instruction_set_});
+}
+
+void Job::Answer() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  int64_t seen_version = -1;
+  while (!stopping_) {
+    news_.wait_for(lock, kTick, [&] {
+      return stopping_ || arrived_ || membership_->version() != seen_version;
+    });
+    arrived_ = false;
+    membership_->Tick(Now());
+    seen_version = membership_->version();
+    RecordNews();
+    if (const int64_t version = membership_->durable_version();
+        version != written_version_) {
+      if (options_.durable) {
+        const std::string text = DurableText();
+        lock.unlock();
+        const absl::Status written = WriteFileAtomically(
+            *options_.files, JoinPath(options_.run_dir, kStateFileName), text);
+        if (!written.ok()) {
+          // To wait for room would stop the training that goes well without.
+          CHARRNN_LOG(WARNING) << "the job goes on, but would not survive the "
+                                  "coordinator's end: "
+                               << written.message();
+        }
+        lock.lock();
+      }
+      written_version_ = version;
+    }
+    const absl::Duration now = Now();
+    std::vector<std::pair<Done, absl::Status>> answers;
+    for (auto it = pending_.begin(); it != pending_.end();) {
+      std::optional<absl::Status> answer;
+      if (it->durable_version <= written_version_) answer = it->answer();
+      if (!answer.has_value() && now >= it->deadline) answer = it->late;
+      if (!answer.has_value()) {
+        ++it;
+        continue;
+      }
+      answers.emplace_back(std::move(it->done), *std::move(answer));
+      it = pending_.erase(it);
+    }
+    lock.unlock();
+    for (const auto& [done, status] : answers) done(status);
+    lock.lock();
+  }
+  std::list<Pending> left;
+  left.swap(pending_);
+  lock.unlock();
+  for (const Pending& pending : left) pending.done(TheEnd());
+}
+
+void Job::RecordNews() {
+  for (const Membership::Generation& generation : membership_->generations()) {
+    if (generation.number <= recorded_generation_) continue;
+    recorded_generation_ = generation.number;
+    OnDisk([this, generation] {
+      book_->Generation(generation.number, generation.world_size,
+                        generation.step, generation.reason);
+    });
+  }
+  const JobState state = membership_->job_state();
+  if (!Ended(state) || end_recorded_) return;
+  end_recorded_ = true;
+  EndReport report;
+  for (const auto& worker : membership_->Workers()) {
+    report.step = std::max(report.step, worker.step);
+  }
+  report.step = std::max(report.step, safe_.committed_step);
+  report.wall_s = wall_s_;
+  report.failed = state != JobState::kFinished;
+  report.reason = state == JobState::kFinished ? "finished"
+                  : state == JobState::kStopped
+                      ? absl::StrCat("stopped at step ", report.step,
+                                     " and saved: --resume goes on from there")
+                      : membership_->first_error();
+  OnDisk([this, report] {
+    book_->End(report);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ended_told_ = true;
+    ended_.notify_all();
+  });
+}
+
+JobState Job::AwaitEnd(absl::Duration timeout) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  ended_.wait_for(lock, absl::ToChronoMilliseconds(timeout),
+                  [&] { return ended_told_; });
+  return ended_told_ ? membership_->job_state() : JobState::kRunning;
+}
+
+std::string Job::first_error() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return membership_->first_error();
+}
+
+void Job::OnDisk(std::function<void()> task) {
+  {
+    const std::lock_guard<std::mutex> lock(disk_mutex_);
+    disk_tasks_.push_back(std::move(task));
+  }
+  disk_work_.notify_one();
+}
+
+void Job::Write() {
+  std::unique_lock<std::mutex> lock(disk_mutex_);
+  while (true) {
+    disk_work_.wait(lock,
+                    [&] { return disk_stopping_ || !disk_tasks_.empty(); });
+    // What was accepted is written, also when the job ends.
+    if (disk_tasks_.empty()) return;
+    const std::function<void()> task = std::move(disk_tasks_.front());
+    disk_tasks_.pop_front();
+    lock.unlock();
+    task();
+    lock.lock();
+  }
+}
+
+void Job::Publish() {
+  const Safe safe = {book_->committed_step(), book_->best_step(),
+                     book_->Recorded(RecordKind::kTrain),
+                     book_->Recorded(RecordKind::kValidation),
+                     book_->Recorded(RecordKind::kSample)};
+  const std::lock_guard<std::mutex> lock(mutex_);
+  safe_ = safe;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,518 @@
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/status_macros.h"
+#include "dist/coordinator/contract.h"
+#include "dist/coordinator/coordinator.pb.h"
+#include "dist/coordinator/job.h"
+#include "dist/coordinator/key_value_store.h"
+#include "dist/coordinator/membership.h"
+#include "dist/coordinator/record_index.h"
+#include "dist/coordinator/run_book.h"
+#include "model/manifest.h"
+#include "model/train_observer.h"
+#include "model/train_progress.h"
+
+namespace charrnn {
+namespace {
+
+WorkerId FromWire(const wire::Worker& worker) {
+  return {{worker.host_id(), worker.local_rank()}, worker.incarnation()};
+}
+
+void ToWire(const WorkerId& worker, wire::Worker* wire) {
+  wire->set_host_id(worker.slot.host_id);
+  wire->set_local_rank(worker.slot.local_rank);
+  wire->set_incarnation(worker.incarnation);
+}
+
+wire::JobState ToWire(JobState state) {
+  switch (state) {
+    case JobState::kForming:
+      return wire::FORMING;
+    case JobState::kRunning:
+      return wire::RUNNING;
+    case JobState::kFinished:
+      return wire::FINISHED;
+    case JobState::kStopped:
+      return wire::STOPPED;
+    case JobState::kFailed:
+      return wire::FAILED;
+  }
+  return wire::FAILED;
+}
+
+Phase FromWire(wire::Phase phase) {
+  switch (phase) {
+    case wire::TRAIN:
+      return Phase::kTrain;
+    case wire::EVALUATE:
+      return Phase::kEvaluate;
+    case wire::SAVE:
+      return Phase::kSave;
+    default:
+      return Phase::kSetup;
+  }
+}
+
+wire::Phase ToWire(Phase phase) {
+  switch (phase) {
+    case Phase::kSetup:
+      return wire::SETUP;
+    case Phase::kTrain:
+      return wire::TRAIN;
+    case Phase::kEvaluate:
+      return wire::EVALUATE;
+    case Phase::kSave:
+      return wire::SAVE;
+  }
+  return wire::SETUP;
+}
+
+absl::string_view StateName(Membership::WorkerState state) {
+  switch (state) {
+    case Membership::WorkerState::kExpected:
+      return "expected";
+    case Membership::WorkerState::kJoining:
+      return "joining";
+    case Membership::WorkerState::kMember:
+      return "member";
+    case Membership::WorkerState::kReturning:
+      return "returning";
+  }
+  return "";
+}
+
+bool Ended(JobState state) {
+  return state != JobState::kForming && state != JobState::kRunning;
+}
+
+// What a request has to record.
+absl::Status RecordIn(RunBook& book, const wire::RecordRequest& request) {
+  if (request.has_started()) {
+    const wire::RunStarted& plan = request.started();
+    book.Plan({plan.start_step(), plan.total_steps(), plan.steps_per_epoch(),
+               plan.first_report_step()});
+  }
+  if (request.has_train()) {
+    const wire::TrainRecord& train = request.train();
+    return book.Train({train.step(), train.epoch(), train.loss(),
+                       train.chars_per_s(), train.grad_norm(),
+                       train.learning_rate(), train.wall_s()});
+  }
+  if (request.has_validation()) {
+    const wire::ValidationRecord& validation = request.validation();
+    return book.Validation({validation.step(), validation.epoch(),
+                            validation.loss(), validation.chars(),
+                            validation.best()});
+  }
+  if (request.has_sample()) {
+    const wire::SampleRecord& sample = request.sample();
+    return book.Sample({sample.step(), sample.loss(), sample.text()});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void Job::OpenRun(const wire::OpenRunRequest& /*request*/,
+                  wire::OpenRunResponse* response, Done done) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    response->set_config_json(config_json_);
+    response->set_committed_step(safe_.committed_step);
+  }
+  done(absl::OkStatus());
+}
+
+absl::Status Job::AgreeOnInstructionSet(const std::string& theirs) {
+  if (instruction_set_.empty()) instruction_set_ = theirs;
+  CHARRNN_ASSIGN_OR_RETURN(const std::string common,
+                           CommonInstructionSet(instruction_set_, theirs));
+  if (common != instruction_set_ && membership_->generation() > 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this host's CPU has ", theirs, " at best, and the job computes with ",
+        instruction_set_,
+        ", by which its bits are defined: leave the host out, or begin the run "
+        "with it"));
+  }
+  instruction_set_ = common;
+  return absl::OkStatus();
+}
+
+void Job::RegisterHost(const wire::RegisterHostRequest& request,
+                       wire::RegisterHostResponse* response, Done done) {
+  OnDisk([this, &request, response, done = std::move(done)] {
+    absl::Status status =
+        book_->config_json().empty()
+            ? book_->Begin(request.config_json())
+            : CheckContract(book_->config_json(), request.config_json());
+    if (status.ok()) Publish();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    config_json_ = book_->config_json();
+    if (status.ok()) {
+      membership_->Committed(safe_.committed_step);
+      membership_->SetMaxWorkers(book_->max_workers());
+      status = AgreeOnInstructionSet(request.instruction_set());
+    }
+    if (status.ok()) {
+      status = membership_->RegisterHost(request.host_id(), request.host_name(),
+                                         request.slots(), Now());
+    }
+    response->set_config_json(config_json_);
+    response->set_instruction_set(instruction_set_);
+    AnswerDurably(status, done);
+  });
+}
+
+void Job::WatchHost(const wire::WatchHostRequest& request,
+                    wire::WatchHostResponse* response, Done done) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::Status alive = membership_->HostAlive(request.host_id(), Now());
+  if (!alive.ok() && !Ended(membership_->job_state())) {
+    AnswerDurably(alive, std::move(done));
+    return;
+  }
+  // What is filled in last is what is sent, also without news.
+  const auto fill = [this, &request, response] {
+    // Another process of the coordinator counts from another number.
+    const int64_t version =
+        static_cast<int64_t>(boot_ >> 16) + membership_->version();
+    const JobState state = membership_->job_state();
+    response->set_version(version);
+    response->set_state(Ended(state) && !ended_told_ ? wire::RUNNING
+                                                     : ToWire(state));
+    response->set_error(membership_->first_error());
+    response->set_left(membership_->HasLeft(request.host_id()));
+    response->set_step(membership_->step());
+    response->set_instruction_set(instruction_set_);
+    response->clear_kill();
+    for (const WorkerId& worker : membership_->ToKill(request.host_id())) {
+      ToWire(worker, response->add_kill());
+    }
+    return version != request.seen_version();
+  };
+  Pending pending;
+  pending.answer = [fill]() -> std::optional<absl::Status> {
+    if (!fill()) return std::nullopt;
+    return absl::OkStatus();
+  };
+  pending.deadline = Now() + options_.poll;
+  pending.done = std::move(done);
+  Wait(std::move(pending));
+}
+
+void Job::ReportExit(const wire::ReportExitRequest& request,
+                     wire::ReportExitResponse* response, Done done) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto after =
+      membership_->ReportExit(FromWire(request.worker()),
+                              {request.own_error(), request.message()}, Now());
+  if (after.ok() && after->has_value()) {
+    response->set_respawn(true);
+    response->set_after_ms(absl::ToInt64Milliseconds(**after));
+  }
+  AnswerDurably(
+      Ended(membership_->job_state()) ? absl::OkStatus() : after.status(),
+      std::move(done));
+}
+
+void Job::LeaveHost(const wire::LeaveHostRequest& request,
+                    wire::LeaveHostResponse* /*response*/, Done done) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const absl::Status status = membership_->LeaveHost(request.host_id(), Now());
+  AnswerDurably(Ended(membership_->job_state()) ? absl::OkStatus() : status,
+                std::move(done));
+}
+
+void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
+               Done done) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const WorkerId worker = FromWire(request.worker());
+  const bool heard = request.instruction_set() == instruction_set_;
+  if (heard && !Ended(membership_->job_state())) {
+    const absl::Status joined =
+        membership_->Join(worker, {request.synced_generation(), request.step()},
+                          request.left_generation(), request.reason(), Now());
+    if (!joined.ok() && !Ended(membership_->job_state())) {
+      AnswerDurably(joined, std::move(done));
+      return;
+    }
+  }
+  Pending pending;
+  pending.answer = [this, worker, heard,
+                    response]() -> std::optional<absl::Status> {
+    const JobState state = membership_->job_state();
+    response->set_state(ToWire(state));
+    if (Ended(state)) {
+      response->set_error(membership_->first_error());
+      return absl::OkStatus();
+    }
+    if (!heard) return std::nullopt;
+    const auto assignment = membership_->AssignmentOf(worker);
+    if (!assignment.ok()) return assignment.status();
+    if (!assignment->has_value()) return std::nullopt;
+    const Membership::Assignment& given = **assignment;
+    response->set_generation(given.generation);
+    response->set_rank(given.rank);
+    response->set_world_size(given.world_size);
+    response->set_source_rank(given.source_rank.value_or(-1));
+    response->set_committed_step(given.committed_step);
+    response->set_boot(boot_);
+    return absl::OkStatus();
+  };
+  pending.durable_version = membership_->durable_version();
+  pending.deadline = Now() + options_.poll;
+  pending.done = std::move(done);
+  Wait(std::move(pending));
+}
+
+void Job::FillWishes(const WorkerId& worker, int64_t generation,
+                     wire::Wishes* wishes) const {
+  const Membership::Wishes wanted = membership_->WishesOf(worker, generation);
+  wishes->set_over(wanted.over);
+  wishes->set_regroup(wanted.regroup);
+  wishes->set_stop(wanted.stop);
+  wishes->set_state(ToWire(membership_->job_state()));
+  wishes->set_error(membership_->first_error());
+  wishes->set_committed_step(safe_.committed_step);
+  wishes->set_best_step(safe_.best_step);
+  wishes->set_train_recorded(safe_.train);
+  wishes->set_validation_recorded(safe_.validation);
+  wishes->set_sample_recorded(safe_.sample);
+}
+
+void Job::Heartbeat(const wire::HeartbeatRequest& request,
+                    wire::HeartbeatResponse* response, Done done) {
+  absl::Status status;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const WorkerId worker = FromWire(request.worker());
+    const int64_t version = membership_->version();
+    status = membership_->Heartbeat(worker, request.generation(),
+                                    FromWire(request.phase()), request.step(),
+                                    absl::Seconds(request.step_s()), Now());
+    if (Ended(membership_->job_state())) status = absl::OkStatus();
+    FillWishes(worker, request.generation(), response->mutable_wishes());
+    if (status.ok() && request.step() > shown_step_) {
+      shown_step_ = request.step();
+      const StepReport report = {request.step(), request.epoch(),
+                                 request.step_loss(), request.targets()};
+      OnDisk([this, report] { book_->Step(report); });
+    }
+    if (membership_->version() != version) news_.notify_one();
+  }
+  done(status);
+}
+
+absl::StatusOr<bool> Job::StoreOnce(const wire::StoreRequest& request,
+                                    wire::StoreResponse* response) {
+  if (request.boot() != boot_) {
+    return absl::AbortedError("the coordinator was restarted meanwhile");
+  }
+  CHARRNN_RETURN_IF_ERROR(membership_->CheckMember(FromWire(request.worker()),
+                                                   request.generation()));
+  if (store_generation_ != request.generation()) {
+    store_generation_ = request.generation();
+    store_.Clear();
+  }
+  const std::vector<std::string> keys(request.keys().begin(),
+                                      request.keys().end());
+  const bool several = request.operation() == wire::StoreRequest::GET ||
+                       request.operation() == wire::StoreRequest::CHECK ||
+                       request.operation() == wire::StoreRequest::WAIT;
+  const bool none = request.operation() == wire::StoreRequest::NUM_KEYS;
+  if (!several && keys.size() != (none ? 0 : 1)) {
+    return absl::InvalidArgumentError("the operation is on one key");
+  }
+  switch (request.operation()) {
+    case wire::StoreRequest::SET:
+      CHARRNN_RETURN_IF_ERROR(store_.Set(keys[0], request.value()));
+      return true;
+    case wire::StoreRequest::APPEND:
+      CHARRNN_RETURN_IF_ERROR(store_.Append(keys[0], request.value()));
+      return true;
+    case wire::StoreRequest::ADD: {
+      CHARRNN_ASSIGN_OR_RETURN(const int64_t sum,
+                               store_.Add(keys[0], request.amount()));
+      response->set_number(sum);
+      return true;
+    }
+    case wire::StoreRequest::COMPARE_SET: {
+      CHARRNN_ASSIGN_OR_RETURN(
+          const std::string value,
+          store_.CompareSet(keys[0], request.expected(), request.value()));
+      response->add_values(value);
+      return true;
+    }
+    case wire::StoreRequest::DELETE: {
+      CHARRNN_ASSIGN_OR_RETURN(const bool was, store_.Delete(keys[0]));
+      response->set_number(was ? 1 : 0);
+      return true;
+    }
+    case wire::StoreRequest::NUM_KEYS:
+      response->set_number(store_.num_keys());
+      return true;
+    case wire::StoreRequest::CHECK: {
+      CHARRNN_ASSIGN_OR_RETURN(const bool all, store_.Check(keys));
+      response->set_number(all ? 1 : 0);
+      return true;
+    }
+    case wire::StoreRequest::WAIT:
+      return store_.Check(keys);
+    case wire::StoreRequest::GET: {
+      CHARRNN_ASSIGN_OR_RETURN(const bool all, store_.Check(keys));
+      if (!all) return false;
+      for (const std::string& key : keys) {
+        CHARRNN_ASSIGN_OR_RETURN(const auto value, store_.Get(key));
+        response->add_values(value.value_or(""));
+      }
+      return true;
+    }
+    default:
+      return absl::InvalidArgumentError("unknown operation");
+  }
+}
+
+void Job::Store(const wire::StoreRequest& request,
+                wire::StoreResponse* response, Done done) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const auto once = StoreOnce(request, response);
+  if (!once.ok() || *once) {
+    arrived_ = true;  // others may wait for what was set
+    news_.notify_one();
+    lock.unlock();
+    done(once.status());
+    return;
+  }
+  Pending pending;
+  pending.answer = [this, &request, response]() -> std::optional<absl::Status> {
+    const auto again = StoreOnce(request, response);
+    if (again.ok() && !*again) return std::nullopt;
+    return again.status();
+  };
+  pending.deadline = Now() + absl::Milliseconds(request.timeout_ms());
+  pending.late = absl::DeadlineExceededError(
+      absl::StrCat("waited for the key '", request.keys(0), "'"));
+  pending.done = std::move(done);
+  Wait(std::move(pending));
+}
+
+void Job::Record(const wire::RecordRequest& request,
+                 wire::RecordResponse* response, Done done) {
+  absl::Status member;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    member = membership_->CheckMember(FromWire(request.worker()),
+                                      request.generation());
+    if (request.has_train()) wall_s_ = request.train().wall_s();
+  }
+  if (!member.ok()) {
+    done(member);
+    return;
+  }
+  OnDisk([this, &request, response, done = std::move(done)] {
+    const absl::Status status = RecordIn(*book_, request);
+    const RecordSizes sizes = book_->SizesAsOf(request.sizes_as_of());
+    response->set_metrics_bytes(sizes.metrics);
+    response->set_samples_bytes(sizes.samples);
+    if (status.ok()) Publish();
+    done(status);
+  });
+}
+
+void Job::PutCheckpoint(const wire::Worker& worker, int64_t generation,
+                        int64_t step, std::vector<CheckpointFile> files,
+                        Done done) {
+  const WorkerId id = FromWire(worker);
+  const auto is_member = [this, id, generation] {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return membership_->CheckMember(id, generation);
+  };
+  OnDisk([this, is_member, step, files = std::move(files),
+          done = std::move(done)] {
+    absl::Status status = is_member();
+    if (status.ok()) status = book_->Save(step, files, is_member);
+    if (status.ok()) {
+      Publish();
+      const std::lock_guard<std::mutex> lock(mutex_);
+      membership_->Committed(book_->committed_step());
+    }
+    done(status);
+  });
+}
+
+void Job::GetCheckpoint(int64_t step, std::vector<CheckpointFile>* files,
+                        Done done) {
+  OnDisk([this, step, files, done = std::move(done)] {
+    auto read = book_->Read(step);
+    if (read.ok()) *files = *std::move(read);
+    done(read.status());
+  });
+}
+
+void Job::Finish(const wire::FinishRequest& request,
+                 wire::FinishResponse* /*response*/, Done done) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const JobState how = request.how() == wire::FINISHED  ? JobState::kFinished
+                       : request.how() == wire::STOPPED ? JobState::kStopped
+                                                        : JobState::kFailed;
+  if (request.wall_s() > 0) wall_s_ = request.wall_s();
+  const absl::Status status =
+      membership_->Finish(FromWire(request.worker()), request.generation(), how,
+                          request.message(), Now());
+  AnswerDurably(Ended(membership_->job_state()) ? absl::OkStatus() : status,
+                std::move(done));
+}
+
+void Job::GetStatus(const wire::GetStatusRequest& /*request*/,
+                    wire::GetStatusResponse* response, Done done) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    response->set_state(ToWire(membership_->job_state()));
+    response->set_error(membership_->first_error());
+    response->set_run_dir(options_.run_dir);
+    response->set_generation(membership_->generation());
+    response->set_min_hosts(options_.membership.min_hosts);
+    response->set_max_hosts(options_.membership.max_hosts);
+    response->set_committed_step(safe_.committed_step);
+    response->set_best_step(safe_.best_step);
+    for (const Membership::WorkerView& view : membership_->Workers()) {
+      wire::GetStatusResponse::Member* member = response->add_members();
+      ToWire(view.id, member->mutable_worker());
+      member->set_host_name(view.host_name);
+      member->set_state(std::string(StateName(view.state)));
+      member->set_rank(view.rank);
+      member->set_phase(ToWire(view.phase));
+      member->set_step(view.step);
+      member->set_step_s(absl::ToDoubleSeconds(view.step_time));
+    }
+    for (const auto& generation : membership_->generations()) {
+      wire::GetStatusResponse::Generation* out = response->add_generations();
+      out->set_number(generation.number);
+      out->set_world_size(generation.world_size);
+      out->set_step(generation.step);
+      out->set_reason(generation.reason);
+    }
+  }
+  done(absl::OkStatus());
+}
+
+void Job::Stop(const wire::StopRequest& /*request*/,
+               wire::StopResponse* /*response*/, Done done) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  membership_->RequestStop(Now());
+  AnswerDurably(absl::OkStatus(), std::move(done));
+}
+
+}  // namespace charrnn
