@@ -1,0 +1,30 @@
+#ifndef CHARRNN_CMD_JOB_REQUEST_H_
+#define CHARRNN_CMD_JOB_REQUEST_H_
+
+#include <set>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/files.h"
+#include "cmd/training_flags.h"
+#include "dist/coordinator/client.h"
+
+namespace charrnn {
+
+// What a process trains that has been given a coordinator: what the flags say,
+// and for those that the user has not typed, what the job has already.
+//
+// Waits for the coordinator, for `patience` at most. Possible errors: those of
+// TrainingRequestFromFlags; FailedPrecondition if the job has other settings;
+// Unavailable, naming the address, if nobody answers there; Unauthenticated.
+absl::StatusOr<TrainingRequest> RequestFromJob(FileSystem& files,
+                                               CoordinatorClient& client,
+                                               absl::Duration patience,
+                                               std::set<std::string> typed,
+                                               const std::string& device,
+                                               std::string* config_json);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_CMD_JOB_REQUEST_H_
