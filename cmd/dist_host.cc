@@ -25,6 +25,7 @@
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
 #include "cmd/command_line.h"
+#include "cmd/coordinator_flags.h"
 #include "cmd/device_flags.h"
 #include "cmd/dist_flags.h"
 #include "cmd/job_request.h"
@@ -63,15 +64,15 @@ absl::StatusOr<int> NumWorkers(const DistRequest& dist,
   const int most = static_cast<int>(
       NumGrains(request.training.batch_size, request.training.grains));
   if (dist.nproc > 0) {
-    if (dist.nproc * dist.min_hosts <= most) return dist.nproc;
+    if (dist.nproc * dist.job.min_hosts <= most) return dist.nproc;
     return absl::InvalidArgumentError(absl::StrCat(
-        "--nproc_per_node=", dist.nproc, ": ", dist.nproc * dist.min_hosts,
+        "--nproc_per_node=", dist.nproc, ": ", dist.nproc * dist.job.min_hosts,
         " workers are more than the ", most,
         " grains of a batch: lower it, or raise --grains or --batch_size"));
   }
   const int units =
       device == "cpu" ? NumUsableCores() : std::max(1, ProbeCuda().num_devices);
-  return std::max(1, std::min(units, most / dist.max_hosts));
+  return std::max(1, std::min(units, most / dist.job.max_hosts));
 }
 
 // Starts the coordinator of `run` in this process.
@@ -80,15 +81,11 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
     const Credentials& credentials) {
   Job::Options job;
   job.run_dir = run.directory.path;
-  job.membership.min_hosts = dist.min_hosts;
-  job.membership.max_hosts = dist.max_hosts;
-  job.membership.join_window = dist.join_window;
-  job.membership.return_deadline = dist.collective_timeout + absl::Seconds(5);
+  job.membership = dist.job.ForMembership();
   CoordinatorServer::Options server;
   server.credentials = credentials;
   if (dist.starts_coordinator) {
-    CHARRNN_RETURN_IF_ERROR(
-        CheckExposure(dist.coordinator, credentials, dist.insecure));
+    CHARRNN_RETURN_IF_ERROR(CheckExposure(dist.coordinator, credentials));
     server.listen = dist.coordinator;
   }
   CHARRNN_ASSIGN_OR_RETURN(auto opened, Job::Open(job));
@@ -145,16 +142,16 @@ ChildProcessOptions WorkerProcess(const Host& host,
   return options;
 }
 
-// Trains with the workers of this host until the job has ended.
-absl::Status Supervise(Host host, const CommandLine& command_line) {
+// Trains with the workers of this host, which is registered as `id`, until the
+// job has ended.
+absl::Status Supervise(Host host, const std::string& id,
+                       const wire::RegisterHostResponse& registered,
+                       CoordinatorClient& client,
+                       const CommandLine& command_line) {
   if (host.dist.address.empty()) {
     CHARRNN_ASSIGN_OR_RETURN(host.dist.address,
                              LocalAddressTowards(host.coordinator.address));
   }
-  CoordinatorClient client(host.coordinator);
-  const std::string id = RandomToken();
-  CHARRNN_ASSIGN_OR_RETURN(const wire::RegisterHostResponse registered,
-                           Register(host, id, client));
   Supervisor::Options options;
   options.host_id = id;
   options.host_name = host.dist.host_name;
@@ -231,7 +228,11 @@ absl::Status RunWithCoordinator(DistRequest dist,
   host.dist = std::move(dist);
   DescribeRun(run);
   Announce(host);
-  absl::Status status = Supervise(host, command_line);
+  CoordinatorClient client(host.coordinator);
+  const std::string id = RandomToken();
+  CHARRNN_ASSIGN_OR_RETURN(const wire::RegisterHostResponse registered,
+                           Register(host, id, client));
+  absl::Status status = Supervise(host, id, registered, client, command_line);
   server->job().AwaitEnd(absl::Seconds(1));
   if (status.ok()) status = ExportBest(files, run);
   NameReport(files, run);
@@ -246,18 +247,29 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
   host.coordinator.address = dist.coordinator;
   host.coordinator.credentials.token = dist.credentials.token;
   host.coordinator.credentials.tls_ca = dist.credentials.tls_ca;
-  CoordinatorClient client(host.coordinator);
-  CHARRNN_ASSIGN_OR_RETURN(
-      const TrainingRequest request,
-      RequestFromJob(*FileSystem::Real(), client, kPatience, command_line.typed,
-                     host.device, &host.config_json));
-  CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
-                           NumWorkers(dist, request, host.device));
-  host.threads = ThreadsOfEach(host.num_workers);
   host.dist = std::move(dist);
-  for (const std::string& note : request.notes) CHARRNN_LOG(INFO) << note;
-  Announce(host);
-  return Supervise(host, command_line);
+  const std::string id = RandomToken();
+  while (true) {
+    CoordinatorClient client(host.coordinator);
+    CHARRNN_ASSIGN_OR_RETURN(
+        JobRequest job, RequestFromJob(*FileSystem::Real(), client, kPatience,
+                                       command_line.typed, host.device));
+    host.config_json = job.config_json;
+    CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
+                             NumWorkers(host.dist, job.training, host.device));
+    host.threads = ThreadsOfEach(host.num_workers);
+    const auto registered = Register(host, id, client);
+    if (absl::IsFailedPrecondition(registered.status()) && !job.is_the_jobs) {
+      // Another host was first, and what it has typed is the job's.
+      continue;
+    }
+    CHARRNN_RETURN_IF_ERROR(registered.status());
+    for (const std::string& note : job.training.notes) {
+      CHARRNN_LOG(INFO) << note;
+    }
+    Announce(host);
+    return Supervise(host, id, *registered, client, command_line);
+  }
 }
 
 }  // namespace

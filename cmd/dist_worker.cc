@@ -44,11 +44,11 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   address.credentials.token = environment.token;
   address.credentials.tls_ca = environment.tls_ca;
   CoordinatorClient client(address);
-  std::string config_json;
   CHARRNN_ASSIGN_OR_RETURN(
-      const TrainingRequest request,
+      const JobRequest job,
       RequestFromJob(*FileSystem::Real(), client, kPatience, command_line.typed,
-                     environment.device, &config_json));
+                     environment.device));
+  const TrainingRequest& request = job.training;
   CHARRNN_ASSIGN_OR_RETURN(
       const TrainingPlan plan,
       MakeTrainingPlan(request.training, request.corpus->size()));

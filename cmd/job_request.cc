@@ -60,16 +60,17 @@ absl::StatusOr<ModelSnapshot> NewestModel(CoordinatorClient& client,
 
 }  // namespace
 
-absl::StatusOr<TrainingRequest> RequestFromJob(FileSystem& files,
-                                               CoordinatorClient& client,
-                                               absl::Duration patience,
-                                               std::set<std::string> typed,
-                                               const std::string& device,
-                                               std::string* config_json) {
+absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
+                                          CoordinatorClient& client,
+                                          absl::Duration patience,
+                                          std::set<std::string> typed,
+                                          const std::string& device) {
   CHARRNN_ASSIGN_OR_RETURN(const wire::OpenRunResponse job,
                            OpenRun(client, patience));
+  JobRequest request;
+  request.is_the_jobs = !job.config_json().empty();
   std::optional<ModelSnapshot> newest;
-  if (!job.config_json().empty()) {
+  if (request.is_the_jobs) {
     CHARRNN_RETURN_IF_ERROR(TakeOverFlags(job.config_json(), typed));
     if (job.committed_step() > 0) {
       CHARRNN_ASSIGN_OR_RETURN(newest,
@@ -77,10 +78,10 @@ absl::StatusOr<TrainingRequest> RequestFromJob(FileSystem& files,
     }
   }
   CHARRNN_ASSIGN_OR_RETURN(
-      TrainingRequest request,
+      request.training,
       TrainingRequestFromFlags(files, typed,
                                newest.has_value() ? &*newest : nullptr));
-  *config_json = RunConfigJson(request, typed, device);
+  request.config_json = RunConfigJson(request.training, typed, device);
   return request;
 }
 

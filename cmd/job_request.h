@@ -12,18 +12,23 @@
 
 namespace charrnn {
 
-// What a process trains that has been given a coordinator: what the flags say,
-// and for those that the user has not typed, what the job has already.
+// What a process trains that has been given a coordinator.
+struct JobRequest {
+  TrainingRequest training;
+  std::string config_json;   // of that
+  bool is_the_jobs = false;  // the job had one already
+};
+
+// What the flags say, and for those that the user has not typed, what the job
+// has already. Waits for the coordinator, for `patience` at most.
 //
-// Waits for the coordinator, for `patience` at most. Possible errors: those of
-// TrainingRequestFromFlags; FailedPrecondition if the job has other settings;
-// Unavailable, naming the address, if nobody answers there; Unauthenticated.
-absl::StatusOr<TrainingRequest> RequestFromJob(FileSystem& files,
-                                               CoordinatorClient& client,
-                                               absl::Duration patience,
-                                               std::set<std::string> typed,
-                                               const std::string& device,
-                                               std::string* config_json);
+// Possible errors: those of TrainingRequestFromFlags; Unavailable, naming the
+// address, if nobody answers there; Unauthenticated.
+absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
+                                          CoordinatorClient& client,
+                                          absl::Duration patience,
+                                          std::set<std::string> typed,
+                                          const std::string& device);
 
 }  // namespace charrnn
 

@@ -135,6 +135,14 @@ TEST_F(ChildGroupTest, TellsWhoEndedHowAndItsLastWords) {
   EXPECT_EQ(group_->size(), 0);
 }
 
+TEST_F(ChildGroupTest, LastWordsNeedNoLineEnd) {
+  StartScript("echo warning >&2; printf 'worker: no memory' >&2; exit 1");
+  const std::vector<ChildGroup::Exit> exits = Exits(1);
+  ASSERT_EQ(exits.size(), 1);
+  EXPECT_EQ(exits[0].last_line, "worker: no memory");
+  EXPECT_THAT(stderr_lines_, ElementsAre("warning", "worker: no memory"));
+}
+
 TEST_F(ChildGroupTest, ANumberIsNeverUsedTwice) {
   const int64_t first = StartScript("exit 0");
   Exits(1);
@@ -188,7 +196,9 @@ TEST_F(ChildGroupTest, ATimeoutComesAlsoWhileAChildWrites) {
 
 TEST_F(ChildGroupTest, AChildThatClosesItsOutputsIsStillWatched) {
   StartScript("exec >&- 2>&-; kill -9 $$");
-  EXPECT_EQ(Exits(1).at(0).end.signal, SIGKILL);
+  const std::vector<ChildGroup::Exit> exits = Exits(1);
+  ASSERT_EQ(exits.size(), 1);
+  EXPECT_EQ(exits[0].end.signal, SIGKILL);
 }
 
 TEST_F(ChildGroupTest, AWakeUpEndsTheNextWaitOnce) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>  // WEXITED, says clang-tidy
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>

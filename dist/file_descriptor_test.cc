@@ -1,7 +1,6 @@
 #include "dist/file_descriptor.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <utility>

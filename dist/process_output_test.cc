@@ -107,13 +107,15 @@ TEST_F(ProcessOutputTest, WritesALongerLineAsSeveral) {
 }
 
 TEST_F(ProcessOutputTest, CutsALongLineBetweenCharacters) {
-  const std::string euro = "\xe2\x82\xac";
-  for (size_t in_first = 0; in_first < 3; ++in_first) {
-    lines_.clear();
-    const std::string head(ProcessOutput::kMaxLine - in_first, 'x');
-    output_.Append(absl::StrCat(head, euro, "\n"));
-    EXPECT_THAT(lines_, ElementsAre(absl::StrCat("[alpha/1] ", head),
-                                    absl::StrCat("[alpha/1] ", euro)));
+  for (const std::string character :
+       {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x8e\xad"}) {
+    for (size_t in_first = 0; in_first < character.size(); ++in_first) {
+      lines_.clear();
+      const std::string head(ProcessOutput::kMaxLine - in_first, 'x');
+      output_.Append(absl::StrCat(head, character, "\n"));
+      EXPECT_THAT(lines_, ElementsAre(absl::StrCat("[alpha/1] ", head),
+                                      absl::StrCat("[alpha/1] ", character)));
+    }
   }
 }
 

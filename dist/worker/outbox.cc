@@ -78,6 +78,7 @@ void Outbox::OnStart(const RunPlan& plan) {
   started.set_first_report_step(plan.first_report_step);
   const std::lock_guard<std::mutex> lock(mutex_);
   plan_ = std::move(record);
+  plan_sent_ = false;
   news_.notify_all();
 }
 
@@ -185,15 +186,20 @@ void Outbox::Send() {
     const wire::Wishes wishes = session_->wishes();
     lock.lock();
     DropSafe(wishes);
+    if (plan_known_ && !wishes.plan_known()) {
+      plan_sent_ = false;  // to a process that is no more
+    }
+    plan_known_ = wishes.plan_known();
+    const bool sends_plan = plan_.has_value() && !plan_sent_;
     const bool can_send = uploader_ && !over_;
-    if (!can_send || (items_.empty() && !plan_.has_value())) {
+    if (!can_send || (items_.empty() && !sends_plan)) {
       news_.notify_all();  // a Flush
       news_.wait_for(lock, absl::ToChronoMilliseconds(kLook));
       continue;
     }
     Item plan;
     Item* item = &plan;
-    if (plan_.has_value()) {
+    if (sends_plan) {
       plan.record = *plan_;
     } else {
       item = &items_.front();
@@ -206,7 +212,7 @@ void Outbox::Send() {
     item->sending = false;
     if (sent.ok()) {
       if (item == &plan) {
-        plan_.reset();
+        plan_sent_ = true;
       } else {
         items_.pop_front();
       }

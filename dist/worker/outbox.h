@@ -80,6 +80,8 @@ class Outbox : public TrainObserver, public CheckpointStore {
   // All guarded by mutex_.
   std::list<Item> items_;  // in the order in which they were made
   std::optional<wire::RecordRequest> plan_;
+  bool plan_sent_ = false;
+  bool plan_known_ = false;  // by the coordinator, when last heard
   int64_t generation_ = 0;
   bool uploader_ = false;
   bool over_ = true;           // what it is a member of, or nothing yet
