@@ -264,6 +264,11 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
       continue;
     }
     CHARRNN_RETURN_IF_ERROR(registered.status());
+    if (!job.training.save_path.empty()) {
+      CHARRNN_LOG(WARNING) << "--save_path is left alone here: the run's "
+                              "folder is the coordinator's, and `export` "
+                              "writes its best model anywhere";
+    }
     for (const std::string& note : job.training.notes) {
       CHARRNN_LOG(INFO) << note;
     }

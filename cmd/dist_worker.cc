@@ -19,6 +19,7 @@
 #include "cmd/training_flags.h"
 #include "dist/child_process.h"
 #include "dist/coordinator/client.h"
+#include "dist/probe.h"
 #include "dist/worker/session.h"
 #include "dist/worker/worker.h"
 #include "dist/worker_environment.h"
@@ -36,8 +37,7 @@ constexpr absl::Duration kPatience = absl::Minutes(10);
 }  // namespace
 
 absl::Status RunDistWorker(const WorkerEnvironment& environment,
-                           const CommandLine& command_line,
-                           decltype(Worker::Options::probe) probe) {
+                           const CommandLine& command_line, Probe probe) {
   DieWithParent(environment.supervisor);
   CoordinatorClient::Options address;
   address.address = environment.coordinator;
@@ -67,6 +67,11 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   options.trainer.training = request.training;
   options.trainer.sampling = request.sampling;
   options.device = environment.device;
+  options.overlap =
+      ResolvedReduction(request.reduction, environment.device) == "overlap";
+  options.trainer.invariant = !options.overlap;
+  // The overlapping one computes a batch as one, with LibTorch's own threads.
+  if (options.overlap) SetTorchThreads(environment.threads);
   options.address = environment.address;
   options.collective_timeout = absl::GetFlag(FLAGS_collective_timeout);
   options.probe = std::move(probe);

@@ -1,11 +1,9 @@
 #ifndef CHARRNN_CMD_DIST_WORKER_H_
 #define CHARRNN_CMD_DIST_WORKER_H_
 
-#include <functional>
-
 #include "absl/status/status.h"
 #include "cmd/command_line.h"
-#include "dist/worker/worker.h"
+#include "dist/probe.h"
 #include "dist/worker_environment.h"
 
 namespace charrnn {
@@ -15,7 +13,7 @@ namespace charrnn {
 // and another process is to take its place.
 absl::Status RunDistWorker(const WorkerEnvironment& environment,
                            const CommandLine& command_line,
-                           decltype(Worker::Options::probe) probe = nullptr);
+                           Probe probe = nullptr);
 
 }  // namespace charrnn
 

@@ -111,6 +111,7 @@ std::string RunConfigJson(const TrainingRequest& request,
                       {"chars", request.corpus->size()},
                       {"fingerprint", request.corpus->fingerprint()}};
   config["device"] = device;
+  config["reduction"] = ResolvedReduction(request.reduction, device);
   config["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
   config["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
   config["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
@@ -185,10 +186,17 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
                                       training, allow_changes, notes));
   CHARRNN_RETURN_IF_ERROR(ComparePart(training, ToJson(request.training),
                                       training, allow_changes, notes));
+  const std::string reduction = ResolvedReduction(request.reduction, device);
+  if (const json earlier = then.value("reduction", json(reduction));
+      earlier != reduction) {
+    notes.push_back(absl::StrCat(
+        "gradients are summed as --reduction=", reduction, ", no longer ",
+        Text(earlier), ": the last bits may differ"));
+  }
   const json was = then.value("device", json(device));
   if (was != device) {
     notes.push_back(absl::StrCat("the run goes on on ", device,
-                                 ", no longer on ", was.dump(),
+                                 ", no longer on ", Text(was),
                                  ": its last bits may differ"));
   }
   return notes;

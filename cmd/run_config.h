@@ -13,8 +13,8 @@
 // A run's config.json: what was asked for, and what it came to.
 //
 //   {"version": .., "corpus": {"name": .., "chars": .., "fingerprint": ..},
-//    "device": .., "model": {..}, "training": {..}, "sampling": {..},
-//    "flags": {<name>: <value as it would be typed>, ..},
+//    "device": .., "reduction": .., "model": {..}, "training": {..},
+//    "sampling": {..}, "flags": {<name>: <value as it would be typed>, ..},
 //    "typed": [<names of the flags that the user gave>]}
 
 namespace charrnn {

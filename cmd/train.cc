@@ -11,6 +11,7 @@
 #include "cmd/command_line.h"
 #include "cmd/run_start.h"
 #include "cmd/run_summary.h"
+#include "cmd/training_flags.h"
 #include "model/gradient_reducer.h"
 #include "model/metrics/run_output.h"
 #include "model/train_progress.h"
@@ -26,6 +27,8 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
   options.model = run.request.model;
   options.training = run.request.training;
   options.sampling = run.request.sampling;
+  options.invariant = ResolvedReduction(run.request.reduction,
+                                        run.compute.device) == "invariant";
   Trainer trainer(
       options, run.plan,
       {run.request.corpus.get(), run.compute.pool.get(), &reducer, &output,

@@ -64,6 +64,11 @@ ABSL_FLAG(
     "Model to begin a new run with, its weights and vocabulary: a run's "
     "folder, a step's folder, a .safetensors or a .pt file; empty: random "
     "weights.");
+ABSL_FLAG(std::string, reduction, "auto",
+          "How gradients are summed: invariant (the same bits with any number "
+          "of workers and threads), overlap (while others are computed: "
+          "faster, and equal but for rounding), or auto: invariant on the CPU, "
+          "overlap on GPUs.");
 ABSL_FLAG(std::string, save_path, "",
           "Export the best model to this .safetensors or .pt file; empty: "
           "off.");
@@ -230,6 +235,12 @@ absl::StatusOr<std::string> SavePathFromFlags(FileSystem& files) {
 
 }  // namespace
 
+std::string ResolvedReduction(const std::string& reduction,
+                              const std::string& device) {
+  if (reduction != "auto") return reduction;
+  return device == "cpu" ? "invariant" : "overlap";
+}
+
 absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
     FileSystem& files, const std::set<std::string>& typed,
     const ModelSnapshot* resumed) {
@@ -238,6 +249,13 @@ absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
   CHARRNN_ASSIGN_OR_RETURN(request.training, TrainingFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.sampling, SamplingConfigFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.save_path, SavePathFromFlags(files));
+  request.reduction = absl::GetFlag(FLAGS_reduction);
+  if (request.reduction != "auto" && request.reduction != "invariant" &&
+      request.reduction != "overlap") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--reduction=", request.reduction,
+                     ": must be auto, invariant or overlap"));
+  }
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Vocab> vocab,
                            OpenModel(files, typed, resumed, request));
   CHARRNN_RETURN_IF_ERROR(OpenCorpus(files, typed, vocab, request));

@@ -24,11 +24,17 @@ struct TrainingRequest {
   // Weights to begin with instead of random ones, in the model's layout.
   std::optional<std::vector<float>> initial_parameters;
   std::string save_path;  // empty: off
+  std::string reduction;  // "auto", "invariant" or "overlap"
 
   // What was changed to suit a small text, a line each; to be said aloud once
   // the rest of the input is known to be good.
   std::vector<std::string> notes;
 };
+
+// What "auto" stands for on `device`, "cpu" or "cuda:N": bits that do not
+// depend on who computes with whom where that costs little, speed elsewhere.
+std::string ResolvedReduction(const std::string& reduction,
+                              const std::string& device);
 
 // Reads the training flags, and the text and model that they name. `typed` are
 // the flags that the user gave: a text that was not asked for may be absent,

@@ -7,9 +7,13 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/thread_pool.h"
+#include "model/char_rnn.h"
+#include "model/dropout.h"
 #include "model/grains.h"
+#include "model/loss.h"
 
 namespace charrnn {
 
@@ -21,6 +25,8 @@ struct GradientSums {
   std::vector<at::Tensor> gradients;
   // The losses, nats summed over targets, of as many; reduced likewise.
   std::vector<double> losses;
+  // Whether the reduced gradient is that of the mean loss, not of the sum.
+  bool is_mean = false;
 };
 
 // Adds up what was computed, wherever it was computed. The trainer calls it
@@ -36,6 +42,14 @@ class GradientReducer {
 
   // Which of `count` pieces of work, such as grains, are this process's.
   virtual IndexRange LocalShare(int64_t count) const = 0;
+
+  // Whether gradients are reduced while others are still computed: then this
+  // computes those of the local rows, a share of the batch, and returns the
+  // reduced ones; and there is no Reduce().
+  virtual bool overlaps() const { return false; }
+  virtual absl::StatusOr<GradientSums> LossAndGradient(const CharRnn& model,
+                                                       const TextRows& text,
+                                                       const DropoutKey& key);
 
   // Sums those of `num_grains` grains that are this process's share, given in
   // order, with those of all others. Returns the same sums everywhere.

@@ -30,6 +30,8 @@ at::Tensor IdTensor(absl::Span<const int32_t> ids, int64_t rows,
   return borrowed.to(device, at::kLong);
 }
 
+}  // namespace
+
 at::Tensor SummedLoss(const CharRnn& model,
                       const std::vector<at::Tensor>& weights,
                       const TextRows& text, const DropoutKey* dropout) {
@@ -41,8 +43,6 @@ at::Tensor SummedLoss(const CharRnn& model,
   return at::cross_entropy_loss(logits.flatten(0, 1), targets.flatten(),
                                 /*weight=*/{}, at::Reduction::Sum);
 }
-
-}  // namespace
 
 absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text) {
   double loss = 0;

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -26,6 +27,13 @@ struct TextRows {
 // Possible errors: those of CatchTorch. A loss that is not finite is returned
 // as it is.
 absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text);
+
+// The same as a scalar of autograd's, of the weights that are given, from
+// model.Weights() or model.Leaves(); `dropout` null: none. Throws: call it
+// inside CatchTorch.
+at::Tensor SummedLoss(const CharRnn& model,
+                      const std::vector<at::Tensor>& weights,
+                      const TextRows& text, const DropoutKey* dropout);
 
 // The same with dropout, and its gradient with regard to every parameter,
 // written to `gradient`, [layout().flat_size()] on the model's device; what is

@@ -22,6 +22,8 @@ int NumUsableCores() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+void SetTorchThreads(int num_threads) { at::set_num_threads(num_threads); }
+
 std::unique_ptr<ThreadPool> MakeTorchThreadPool(int num_threads) {
   if (num_threads == 0) {
     num_threads = NumUsableCores();

@@ -117,14 +117,13 @@ absl::Status Trainer::RunSteps() {
 
 absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
-  absl::StatusOr<GradientSums> sums = ComputeGradients(*batch);
+  absl::StatusOr<GradientSums> sums = ReducedGradients(*batch);
   if (absl::IsResourceExhausted(sums.status())) {
     return absl::ResourceExhaustedError(
         absl::StrCat(sums.status().message(),
                      ": lower --batch_size, --seq_len or --hidden_dim"));
   }
   CHARRNN_RETURN_IF_ERROR(sums.status());
-  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), *sums));
   const double loss_sum = sums->losses.front();
   if (!std::isfinite(loss_sum)) {
     return NotFinite(progress_.step + 1, "the loss");
@@ -132,7 +131,7 @@ absl::Status Trainer::Step(BatchReader& reader) {
   const int64_t targets =
       static_cast<int64_t>(options_.training.batch_size) * batch->seq_len;
   const absl::StatusOr<double> norm = optimizer_.Update(
-      sums->gradients.front(), targets,
+      sums->gradients.front(), sums->is_mean ? 1 : targets,
       LearningRate(options_.training, progress_.step, plan_.schedule_steps),
       *state_);
   if (absl::IsDataLoss(norm.status())) {
@@ -151,19 +150,23 @@ absl::Status Trainer::Step(BatchReader& reader) {
 
 IndexRange Trainer::LocalRows() const {
   const int64_t rows = options_.training.batch_size;
+  if (parts_.reducer->overlaps()) return parts_.reducer->LocalShare(rows);
   const IndexRange grains = parts_.reducer->LocalShare(num_grains_);
   return {GrainRows(rows, num_grains_, grains.begin).begin,
           GrainRows(rows, num_grains_, grains.end - 1).end};
 }
 
+bool Trainer::ByGrains() const {
+  return options_.invariant || model_.device().is_cpu();
+}
+
 int64_t Trainer::NumPieces() const {
-  return model_.device().is_cpu() ? num_grains_
-                                  : parts_.reducer->num_processes();
+  return ByGrains() ? num_grains_ : parts_.reducer->num_processes();
 }
 
 std::vector<IndexRange> Trainer::LocalPieces() const {
   // A GPU is slow on small pieces and has its own order of sums anyway.
-  if (!model_.device().is_cpu()) return {LocalRows()};
+  if (!ByGrains()) return {LocalRows()};
   const IndexRange grains = parts_.reducer->LocalShare(num_grains_);
   std::vector<IndexRange> pieces;
   for (int64_t grain = grains.begin; grain < grains.end; ++grain) {
@@ -171,6 +174,18 @@ std::vector<IndexRange> Trainer::LocalPieces() const {
         GrainRows(options_.training.batch_size, num_grains_, grain));
   }
   return pieces;
+}
+
+absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch) {
+  if (!parts_.reducer->overlaps()) {
+    CHARRNN_ASSIGN_OR_RETURN(GradientSums sums, ComputeGradients(batch));
+    CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), sums));
+    return sums;
+  }
+  const IndexRange rows = LocalRows();
+  return parts_.reducer->LossAndGradient(
+      model_, {rows.size(), batch.seq_len, batch.inputs, batch.targets},
+      {options_.training.seed, batch.step, options_.model.dropout, rows.begin});
 }
 
 absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {

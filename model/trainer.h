@@ -59,6 +59,9 @@ class Trainer {
     SamplingConfig sampling;
     // Batches read ahead; has no influence on any number.
     int prefetch = 2;
+    // Whether the grains are computed one by one on a GPU too, so that the bits
+    // depend on nothing but their number. On the CPU they always are.
+    bool invariant = false;
     // The step of the newest checkpoint that the store has; none: that of the
     // state that the run begins with.
     std::optional<int64_t> saved_step;
@@ -111,10 +114,13 @@ class Trainer {
   absl::Status Step(BatchReader& reader);
   // The rows of the global batch that this process computes.
   IndexRange LocalRows() const;
+  bool ByGrains() const;
   // The pieces in which all processes compute the batch.
   int64_t NumPieces() const;
   // The local rows, in the pieces in which they are computed side by side.
   std::vector<IndexRange> LocalPieces() const;
+  // Those of the whole batch, or of the local grains before the reduction.
+  absl::StatusOr<GradientSums> ReducedGradients(const Batch& batch);
   absl::StatusOr<GradientSums> ComputeGradients(const Batch& batch);
 
   // What is due after the step that has been counted. Cancelled if the run is

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -18,13 +17,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/run_outcome.h"
 #include "testing/status_matchers.h"
 #include "testing/subprocess.h"
 #include "testing/workplace.h"
@@ -32,51 +30,8 @@
 namespace charrnn {
 namespace {
 
-using nlohmann::json;
 using testing::AnyOf;
 using testing::HasSubstr;
-
-// A JSON object without what a clock has said, nor how many digits that has.
-std::string WithoutTimes(absl::string_view text) {
-  json object = json::parse(std::string(text), nullptr, false);
-  EXPECT_TRUE(object.is_object()) << text;
-  for (const char* key :
-       {"chars_per_s", "metrics_bytes", "training_s", "wall_s"}) {
-    object.erase(key);
-  }
-  return object.dump();
-}
-
-// What must be the same, by what it is.
-std::map<std::string, std::string> Outcome(const Workplace& workplace) {
-  std::map<std::string, std::string> outcome;
-  for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
-    outcome[name] = workplace.Read(absl::StrCat("run/latest/", name));
-  }
-  outcome["trainer.json"] =
-      WithoutTimes(workplace.Read("run/latest/trainer.json"));
-  outcome["samples.txt"] = workplace.Read("run/samples.txt");
-  for (const absl::string_view line : absl::StrSplit(
-           workplace.Read("run/metrics.jsonl"), '\n', absl::SkipEmpty())) {
-    absl::StrAppend(&outcome["metrics.jsonl"], WithoutTimes(line), "\n");
-  }
-  for (const auto& [name, contents] : workplace.Snapshot()) {
-    if (name == "run/best" || name == "run/latest") outcome[name] = contents;
-    if (absl::StartsWith(name, "run/checkpoints/")) outcome[name] = "";
-  }
-  return outcome;
-}
-
-void ExpectEqual(const std::map<std::string, std::string>& outcome,
-                 const std::map<std::string, std::string>& expected) {
-  for (const auto& [what, value] : expected) {
-    // Most of them are too long to be shown.
-    const auto found = outcome.find(what);
-    EXPECT_TRUE(found != outcome.end() && found->second == value)
-        << what << " differs";
-  }
-  EXPECT_EQ(outcome.size(), expected.size()) << "something is left";
-}
 
 // How the next session says that it begins: nothing committed is given up.
 std::string Beginning(const Workplace& workplace) {
@@ -114,8 +69,9 @@ TEST_P(KillAndResumeTest, LeavesNoTrace) {
   const SubprocessResult whole = undisturbed.Run("train", Train(undisturbed));
   const absl::Duration duration = Clock::Real()->Elapsed() - begin;
   ASSERT_EQ(whole.exit_code, 0) << whole.stderr_text;
-  const std::map<std::string, std::string> expected = Outcome(undisturbed);
-  ASSERT_EQ(expected.at("run/latest"), "checkpoints/step-00000036");
+  const std::map<std::string, std::string> expected =
+      RunOutcome(undisturbed, "run");
+  ASSERT_EQ(expected.at("latest"), "checkpoints/step-00000036");
 
   int kills = 0;
   int during_a_save = 0;
@@ -145,7 +101,7 @@ TEST_P(KillAndResumeTest, LeavesNoTrace) {
       }
     }
     SCOPED_TRACE(absl::StrCat("round ", round, ", after ", kills, " kills"));
-    ExpectEqual(Outcome(workplace), expected);
+    ExpectSameOutcome(RunOutcome(workplace, "run"), expected);
     if (HasFailure()) break;
   }
   std::printf(
@@ -180,7 +136,8 @@ TEST_P(KillAndResumeTest, StopsLeaveNoTraceEither) {
     if (result.exit_code == 0) break;
   }
   EXPECT_GT(stops, 0);
-  ExpectEqual(Outcome(workplace), Outcome(undisturbed));
+  ExpectSameOutcome(RunOutcome(workplace, "run"),
+                    RunOutcome(undisturbed, "run"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, KillAndResumeTest,

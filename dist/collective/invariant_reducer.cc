@@ -15,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "dist/collective/agreement.h"
 #include "dist/collective/collective.h"
+#include "dist/probe.h"
 #include "model/flat_blocks.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
@@ -50,28 +51,24 @@ InvariantReducer::InvariantReducer(Collective* collective, ThreadPool* pool,
       agreement_(agreement),
       probe_(std::move(probe)) {}
 
-void InvariantReducer::At(const char* point) const {
-  if (probe_) probe_(point);
-}
-
 IndexRange InvariantReducer::LocalShare(int64_t count) const {
   return GrainRows(count, collective_->world_size(), collective_->rank());
 }
 
 absl::Status InvariantReducer::Reduce(int64_t num_grains, GradientSums& sums) {
-  At("before the collective");
+  CHARRNN_RETURN_IF_ERROR(CallProbe(probe_, "before the collective"));
   std::vector<double> losses(num_grains);
   const IndexRange own = LocalShare(num_grains);
   std::copy(sums.losses.begin(), sums.losses.end(), losses.begin() + own.begin);
   CHARRNN_RETURN_IF_ERROR(agreement_->Agree(absl::MakeSpan(losses)));
-  At("in the collective");
+  CHARRNN_RETURN_IF_ERROR(CallProbe(probe_, "in the collective"));
   TreeSum(absl::MakeSpan(losses));
   sums.losses = {losses.front()};
   SumWithin(num_grains, sums.gradients);
   if (collective_->world_size() > 1) {
     CHARRNN_RETURN_IF_ERROR(ReduceGradients(num_grains, sums.gradients));
   }
-  At("after the collective");
+  CHARRNN_RETURN_IF_ERROR(CallProbe(probe_, "after the collective"));
   agreement_->Resume();
   return absl::OkStatus();
 }
@@ -165,6 +162,7 @@ absl::Status InvariantReducer::ReduceGradients(
 }
 
 absl::Status InvariantReducer::Share(absl::Span<double> values) {
+  CHARRNN_RETURN_IF_ERROR(CallProbe(probe_, "in validation"));
   return collective_->Sum(values);
 }
 

@@ -4,7 +4,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -12,6 +11,7 @@
 #include "base/thread_pool.h"
 #include "dist/collective/agreement.h"
 #include "dist/collective/collective.h"
+#include "dist/probe.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 
@@ -26,11 +26,6 @@ namespace charrnn {
 // tree on it, and sends it to all. That moves no more bytes than a ring would.
 class InvariantReducer : public GradientReducer {
  public:
-  // Called at the points of a reduction that are named, for tests that let
-  // something go wrong there: "before the collective", "in the collective",
-  // "after the collective".
-  using Probe = std::function<void(const char* point)>;
-
   // Nothing is owned, everything outlives the reducer. `agreement` is told what
   // is agreed upon in each reduction.
   InvariantReducer(Collective* collective, ThreadPool* pool,
@@ -42,7 +37,6 @@ class InvariantReducer : public GradientReducer {
   absl::Status Share(absl::Span<double> values) override;
 
  private:
-  void At(const char* point) const;
   absl::Status ReduceGradients(int64_t num_grains,
                                std::vector<at::Tensor>& gradients);
   // Adds up the parts of the tree that lie within this process's share.

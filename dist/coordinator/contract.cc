@@ -75,6 +75,12 @@ absl::Status CheckContract(absl::string_view job, absl::string_view theirs) {
   for (const char* part : {"model", "training", "sampling"}) {
     CHARRNN_RETURN_IF_ERROR(ComparePart(job_config[part], their_config[part]));
   }
+  const json job_reduction = job_config.value("reduction", json());
+  const json their_reduction = their_config.value("reduction", json());
+  if (job_reduction != their_reduction) {
+    return Differs("--reduction=", their_reduction, job_reduction,
+                   "leave the flag out, or give it to all hosts");
+  }
   // Not which GPU of a host, only whether it is one.
   const auto device_type = [](const json& config) {
     const std::string device = Text(config.value("device", json()));

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "dist/coordinator/coordinator.pb.h"
+#include "dist/probe.h"
 #include "dist/worker/session.h"
 #include "model/checkpoint.h"
 #include "model/manifest.h"
@@ -44,8 +45,11 @@ constexpr absl::Duration kLook = absl::Milliseconds(500);
 
 }  // namespace
 
-Outbox::Outbox(WorkerSession* session, Clock* clock)
-    : session_(session), clock_(clock), last_step_(clock->Elapsed()) {
+Outbox::Outbox(WorkerSession* session, Clock* clock, Probe probe)
+    : session_(session),
+      clock_(clock),
+      probe_(std::move(probe)),
+      last_step_(clock->Elapsed()) {
   sending_ = std::thread([this] { Send(); });
 }
 
@@ -175,8 +179,10 @@ absl::Status Outbox::SendItem(Item& item, int64_t generation) {
                                        sizes->samples_bytes()};
   CHARRNN_ASSIGN_OR_RETURN(const std::vector<CheckpointFile> files,
                            EncodeCheckpoint(*item.checkpoint));
-  return session_->client().PutCheckpoint(session_->worker(), generation,
-                                          item.step, files, kUploadTimeout);
+  CHARRNN_RETURN_IF_ERROR(CallProbe(probe_, "in an upload, before its commit"));
+  CHARRNN_RETURN_IF_ERROR(session_->client().PutCheckpoint(
+      session_->worker(), generation, item.step, files, kUploadTimeout));
+  return CallProbe(probe_, "in an upload, after its commit");
 }
 
 void Outbox::Send() {

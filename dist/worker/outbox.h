@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "dist/coordinator/coordinator.pb.h"
+#include "dist/probe.h"
 #include "dist/worker/session.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
@@ -35,7 +36,7 @@ namespace charrnn {
 class Outbox : public TrainObserver, public CheckpointStore {
  public:
   // Nothing is owned, everything outlives the outbox.
-  Outbox(WorkerSession* session, Clock* clock);
+  Outbox(WorkerSession* session, Clock* clock, Probe probe = nullptr);
   ~Outbox() override;
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
@@ -74,6 +75,7 @@ class Outbox : public TrainObserver, public CheckpointStore {
 
   WorkerSession* const session_;
   Clock* const clock_;
+  const Probe probe_;
 
   std::mutex mutex_;
   std::condition_variable news_;

@@ -8,7 +8,6 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,6 +21,7 @@
 #include "base/crc32c.h"
 #include "base/status_macros.h"
 #include "dist/collective/collective.h"
+#include "dist/probe.h"
 #include "model/torch_status.h"
 #include "model/train_progress.h"
 #include "model/train_state.h"
@@ -99,8 +99,7 @@ absl::StatusOr<bool> Any(Collective& collective, bool is_so) {
 absl::Status SyncState(Collective& collective, int source,
                        const std::string& device,
                        const absl::Status& source_error,
-                       std::optional<TrainState>& state,
-                       const std::function<void(const char*)>& probe) {
+                       std::optional<TrainState>& state, const Probe& probe) {
   const bool is_source = collective.rank() == source;
   uint32_t own_checksum = 0;
   if (state.has_value()) {
@@ -118,7 +117,9 @@ absl::Status SyncState(Collective& collective, int source,
            state.has_value() ? static_cast<double>(state->parameters.numel())
                              : 0.0,
            static_cast<double>(text.size())}));
-  if (probe) probe("in the sync");
+  CHARRNN_RETURN_IF_ERROR(CallProbe(probe, is_source
+                                               ? "in a sync, as its source"
+                                               : "in a sync, as a receiver"));
   const auto text_size = static_cast<int64_t>(announced.text_size);
   if (announced.failed != 0) {
     CHARRNN_ASSIGN_OR_RETURN(

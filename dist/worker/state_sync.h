@@ -1,13 +1,13 @@
 #ifndef CHARRNN_DIST_WORKER_STATE_SYNC_H_
 #define CHARRNN_DIST_WORKER_STATE_SYNC_H_
 
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dist/collective/collective.h"
+#include "dist/probe.h"
 #include "model/train_state.h"
 
 namespace charrnn {
@@ -19,15 +19,15 @@ namespace charrnn {
 //
 // `state` is empty in a process that has none yet; the source has one, or an
 // error that it gives in its place, which all then return. `device` is where
-// states are to lie. `probe` is called at the points that are named, for tests:
-// "in the sync".
+// states are to lie.
 //
 // Possible errors: the collective's; Unavailable if the copies differ; the
 // source's own; those of CatchTorch.
-absl::Status SyncState(
-    Collective& collective, int source, const std::string& device,
-    const absl::Status& source_error, std::optional<TrainState>& state,
-    const std::function<void(const char* point)>& probe = nullptr);
+absl::Status SyncState(Collective& collective, int source,
+                       const std::string& device,
+                       const absl::Status& source_error,
+                       std::optional<TrainState>& state,
+                       const Probe& probe = nullptr);
 
 }  // namespace charrnn
 

@@ -21,9 +21,12 @@
 #include "dist/collective/invariant_reducer.h"
 #include "dist/coordinator/client.h"
 #include "dist/coordinator/coordinator.pb.h"
+#include "dist/data_parallel/overlap_reducer.h"
+#include "dist/probe.h"
 #include "dist/worker/session.h"
 #include "dist/worker/state_sync.h"
 #include "model/checkpoint.h"
+#include "model/gradient_reducer.h"
 #include "model/manifest.h"
 #include "model/train_state.h"
 #include "model/trainer.h"
@@ -43,7 +46,7 @@ Worker::Worker(const Options& options, const TrainingPlan& plan,
       plan_(plan),
       parts_(parts),
       session_(session),
-      outbox_(session, parts.clock) {}
+      outbox_(session, parts.clock, options.probe) {}
 
 absl::Status Worker::Run() {
   std::string reason;
@@ -54,21 +57,13 @@ absl::Status Worker::Run() {
     CHARRNN_RETURN_IF_ERROR(joined.status());
     const absl::Status left = RunGeneration(*joined);
     if (left.ok()) return absl::OkStatus();
-    CHARRNN_RETURN_IF_ERROR(probe_error_);
     if (!absl::IsUnavailable(left) && !absl::IsAborted(left)) return left;
     reason = std::string(left.message());
   }
 }
 
-void Worker::At(const char* point) {
-  if (!options_.probe || !probe_error_.ok()) return;
-  probe_error_ =
-      options_.probe(point, state_.has_value() ? state_->progress.step : 0);
-}
-
 absl::Status Worker::RunGeneration(const wire::JoinResponse& joined) {
-  At("as the group forms");
-  CHARRNN_RETURN_IF_ERROR(probe_error_);
+  CHARRNN_RETURN_IF_ERROR(CallProbe(options_.probe, "as a group forms"));
   Collective::Options group;
   group.rank = joined.rank();
   group.world_size = joined.world_size();
@@ -108,10 +103,8 @@ absl::Status Worker::Sync(const wire::JoinResponse& joined,
     }
     collective.AllowFor(kDownloadTimeout);
   }
-  CHARRNN_RETURN_IF_ERROR(SyncState(collective, source, options_.device, error,
-                                    state_,
-                                    [this](const char* point) { At(point); }));
-  return probe_error_;
+  return SyncState(collective, source, options_.device, error, state_,
+                   options_.probe);
 }
 
 absl::StatusOr<TrainState> Worker::NewestCheckpoint(int64_t step) {
@@ -136,6 +129,16 @@ Wish Worker::LocalWish() {
   return wishes.regroup() || wishes.over() ? Wish::kYield : Wish::kNone;
 }
 
+std::unique_ptr<GradientReducer> Worker::MakeReducer(Collective& collective,
+                                                     Agreement& agreement) {
+  if (options_.overlap) {
+    return std::make_unique<OverlapReducer>(&collective, &agreement,
+                                            options_.probe);
+  }
+  return std::make_unique<InvariantReducer>(&collective, parts_.pool,
+                                            &agreement, options_.probe);
+}
+
 absl::Status Worker::Train(const wire::JoinResponse& joined,
                            Collective& collective) {
   const bool uploader = joined.rank() == std::max(0, joined.source_rank());
@@ -143,16 +146,15 @@ absl::Status Worker::Train(const wire::JoinResponse& joined,
   session_->SetPhase(wire::TRAIN);
   Agreement agreement(&collective, parts_.clock,
                       [this] { return LocalWish(); });
-  InvariantReducer reducer(&collective, parts_.pool, &agreement,
-                           [this](const char* point) { At(point); });
+  const std::unique_ptr<GradientReducer> reducer =
+      MakeReducer(collective, agreement);
   Trainer::Options options = options_.trainer;
   options.saved_step = joined.committed_step();
   Trainer trainer(options, plan_,
-                  {parts_.corpus, parts_.pool, &reducer, &outbox_, &outbox_,
-                   parts_.clock, [&] { return agreement.wish(); }},
+                  {parts_.corpus, parts_.pool, reducer.get(), &outbox_,
+                   &outbox_, parts_.clock, [&] { return agreement.wish(); }},
                   &*state_);
   const absl::Status status = trainer.Run();
-  CHARRNN_RETURN_IF_ERROR(probe_error_);
   if (status.ok()) return End(wire::FINISHED, uploader);
   if (absl::IsCancelled(status)) return End(wire::STOPPED, uploader);
   if (absl::IsDataLoss(status)) {

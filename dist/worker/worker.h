@@ -13,10 +13,13 @@
 #include "base/clock.h"
 #include "base/thread_pool.h"
 #include "data/corpus.h"
+#include "dist/collective/agreement.h"
 #include "dist/collective/collective.h"
 #include "dist/coordinator/coordinator.pb.h"
+#include "dist/probe.h"
 #include "dist/worker/outbox.h"
 #include "dist/worker/session.h"
+#include "model/gradient_reducer.h"
 #include "model/train_state.h"
 #include "model/trainer.h"
 #include "model/training_plan.h"
@@ -31,14 +34,13 @@ class Worker {
   struct Options {
     Trainer::Options trainer;
     std::string device = "cpu";
-    std::string address;  // this host's, as the other workers reach it
+    bool overlap = false;  // OverlapReducer, or else InvariantReducer
+    std::string address;   // this host's, as the other workers reach it
     absl::Duration collective_timeout = absl::Seconds(10);
     // How long a checkpoint that a run ends with is offered to a coordinator
     // that cannot save it.
     absl::Duration save_patience = absl::Minutes(10);
-    // Called at the points of a worker's life that are named, for tests that
-    // let something go wrong there; an error is the worker's own.
-    std::function<absl::Status(const char* point, int64_t step)> probe;
+    Probe probe;
   };
 
   // What the worker works with; nothing is owned, everything outlives it.
@@ -67,11 +69,12 @@ class Worker {
   absl::Status Sync(const wire::JoinResponse& joined, Collective& collective);
   absl::StatusOr<TrainState> NewestCheckpoint(int64_t step);
   absl::Status Train(const wire::JoinResponse& joined, Collective& collective);
+  std::unique_ptr<GradientReducer> MakeReducer(Collective& collective,
+                                               Agreement& agreement);
   // After the trainer's end: sees to it that what this worker has made is safe,
   // and that all know. OK once the job has ended.
   absl::Status End(wire::JobState how, bool uploader);
   Wish LocalWish();
-  void At(const char* point);
 
   const Options options_;
   const TrainingPlan plan_;
@@ -81,7 +84,6 @@ class Worker {
 
   std::optional<TrainState> state_;
   int64_t synced_generation_ = 0;
-  absl::Status probe_error_;
 };
 
 }  // namespace charrnn

@@ -1,0 +1,104 @@
+// Training with any number of workers gives the bytes of training with one
+// process: `train` and `train_dist` as a user runs them.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/run_outcome.h"
+#include "testing/subprocess.h"
+#include "testing/workplace.h"
+
+namespace charrnn {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> Flags(const std::string& rnn_type) {
+  return {"--data_path=text.txt", absl::StrCat("--rnn_type=", rnn_type),
+          "--embedding_dim=8",    "--hidden_dim=16",
+          "--num_layers=2",       "--dropout=0.1",
+          "--batch_size=100",     "--seq_len=8",
+          "--num_epochs=2",       "--log_every=1",
+          "--sample_every=3",     "--max_generate=30",
+          "--save_every=3"};
+}
+
+SubprocessResult Train(const Workplace& workplace, const std::string& program,
+                       std::vector<std::string> flags,
+                       const std::vector<std::string>& more) {
+  flags.insert(flags.end(), more.begin(), more.end());
+  SubprocessOptions options = workplace.Here(flags);
+  options.deadline = absl::Minutes(4);
+  return workplace.Run(program, options);
+}
+
+class WorldsTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(WorldsTest, HaveTheBytesOfOneProcess) {
+  const Workplace workplace;
+  workplace.Write("text.txt", PlainText(130));
+  const std::vector<std::string> flags = Flags(GetParam());
+  const SubprocessResult alone =
+      Train(workplace, "train", flags, {"--run_dir=alone"});
+  ASSERT_EQ(alone.exit_code, 0) << alone.stderr_text;
+  const auto expected = RunOutcome(workplace, "alone");
+  for (const int world_size : {1, 2, 3, 4, 5, 8}) {
+    for (const int threads : {1, 2}) {
+      const std::string run_dir = absl::StrCat(world_size, "x", threads);
+      SCOPED_TRACE(run_dir);
+      const SubprocessResult together =
+          Train(workplace, "train_dist", flags,
+                {absl::StrCat("--run_dir=", run_dir),
+                 absl::StrCat("--nproc_per_node=", world_size),
+                 absl::StrCat("--threads=", threads)});
+      ASSERT_EQ(together.exit_code, 0) << together.stderr_text;
+      EXPECT_THAT(workplace.Read(absl::StrCat(run_dir, "/metrics.jsonl")),
+                  HasSubstr(absl::StrCat("\"world_size\":", world_size)));
+      ExpectSameOutcome(RunOutcome(workplace, run_dir), expected);
+    }
+  }
+}
+
+TEST_P(WorldsTest, GoOnWithOneAnothersCheckpoints) {
+  const Workplace workplace;
+  workplace.Write("text.txt", PlainText(130));
+  const std::vector<std::string> flags = Flags(GetParam());
+  ASSERT_EQ(Train(workplace, "train", flags, {"--run_dir=whole"}).exit_code, 0);
+  // One process, then four, two, three, and one again.
+  const SubprocessResult first =
+      Train(workplace, "train", flags, {"--run_dir=run", "--max_steps=2"});
+  ASSERT_EQ(first.exit_code, 0) << first.stderr_text;
+  int64_t steps = 2;
+  for (const int world_size : {4, 2, 3}) {
+    steps += 1;
+    const SubprocessResult next =
+        Train(workplace, "train_dist", {},
+              {"--run_dir=run", "--resume", absl::StrCat("--max_steps=", steps),
+               absl::StrCat("--nproc_per_node=", world_size)});
+    ASSERT_EQ(next.exit_code, 0) << next.stderr_text;
+  }
+  const SubprocessResult last = Train(
+      workplace, "train", {}, {"--run_dir=run", "--resume", "--max_steps=0"});
+  ASSERT_EQ(last.exit_code, 0) << last.stderr_text;
+  const auto outcome = RunOutcome(workplace, "run");
+  const auto expected = RunOutcome(workplace, "whole");
+  for (const char* what : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_TRUE(outcome.at(what) == expected.at(what)) << what;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, WorldsTest, testing::Values("GRU", "LSTM"),
+                         [](const auto& info) {
+                           return std::string(info.param);
+                         });
+
+}  // namespace
+}  // namespace charrnn
