@@ -228,7 +228,9 @@ void Job::RecordNews() {
 
 JobState Job::AwaitEnd(absl::Duration timeout) {
   std::unique_lock<std::mutex> lock(mutex_);
-  ended_.wait_for(lock, absl::ToChronoMilliseconds(timeout),
+  // Condition variables add it to the time, which must not overflow.
+  constexpr absl::Duration kLongest = absl::Hours(24 * 365 * 10);
+  ended_.wait_for(lock, absl::ToChronoMilliseconds(std::min(timeout, kLongest)),
                   [&] { return ended_told_; });
   return ended_told_ ? membership_->job_state() : JobState::kRunning;
 }
