@@ -239,8 +239,11 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
                Done done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const WorkerId worker = FromWire(request.worker());
-  const bool heard = request.instruction_set() == instruction_set_;
-  if (heard && !Ended(membership_->job_state())) {
+  // What is agreed upon may change while it waits.
+  const auto is_heard = [this, &request] {
+    return request.instruction_set() == instruction_set_;
+  };
+  if (is_heard() && !Ended(membership_->job_state())) {
     const absl::Status joined =
         membership_->Join(worker, {request.synced_generation(), request.step()},
                           request.left_generation(), request.reason(), Now());
@@ -250,7 +253,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
     }
   }
   Pending pending;
-  pending.answer = [this, worker, heard,
+  pending.answer = [this, worker, is_heard,
                     response]() -> std::optional<absl::Status> {
     const JobState state = membership_->job_state();
     response->set_state(ToWire(state));
@@ -258,7 +261,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
       response->set_error(membership_->first_error());
       return absl::OkStatus();
     }
-    if (!heard) return std::nullopt;
+    if (!is_heard()) return std::nullopt;
     const auto assignment = membership_->AssignmentOf(worker);
     if (!assignment.ok()) return assignment.status();
     if (!assignment->has_value()) return std::nullopt;
