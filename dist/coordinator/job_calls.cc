@@ -418,7 +418,9 @@ void Job::Record(const wire::RecordRequest& request,
     const std::lock_guard<std::mutex> lock(mutex_);
     member = membership_->CheckMember(FromWire(request.worker()),
                                       request.generation());
-    if (request.has_train()) wall_s_ = request.train().wall_s();
+    if (member.ok() && request.has_train()) {
+      wall_s_ = request.train().wall_s();
+    }
   }
   if (!member.ok()) {
     done(member);
