@@ -222,6 +222,9 @@ void Job::RecordNews() {
     book_->End(report);
     const std::lock_guard<std::mutex> lock(mutex_);
     ended_told_ = true;
+    ++news_of_the_job_;
+    arrived_ = true;
+    news_.notify_one();
     ended_.notify_all();
   });
 }

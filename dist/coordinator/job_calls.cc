@@ -135,10 +135,12 @@ void Job::OpenRun(const wire::OpenRunRequest& /*request*/,
   done(absl::OkStatus());
 }
 
-absl::Status Job::AgreeOnInstructionSet(const std::string& theirs) {
-  if (instruction_set_.empty()) instruction_set_ = theirs;
-  CHARRNN_ASSIGN_OR_RETURN(const std::string common,
-                           CommonInstructionSet(instruction_set_, theirs));
+absl::StatusOr<std::string> Job::AgreeOnInstructionSet(
+    const std::string& theirs) const {
+  CHARRNN_ASSIGN_OR_RETURN(
+      std::string common,
+      CommonInstructionSet(instruction_set_.empty() ? theirs : instruction_set_,
+                           theirs));
   if (common != instruction_set_ && membership_->generation() > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "this host's CPU has ", theirs, " at best, and the job computes with ",
@@ -146,33 +148,46 @@ absl::Status Job::AgreeOnInstructionSet(const std::string& theirs) {
         ", by which its bits are defined: leave the host out, or begin the run "
         "with it"));
   }
-  instruction_set_ = common;
-  return absl::OkStatus();
+  return common;
 }
 
 void Job::RegisterHost(const wire::RegisterHostRequest& request,
                        wire::RegisterHostResponse* response, Done done) {
   OnDisk([this, &request, response, done = std::move(done)] {
-    absl::Status status =
-        book_->config_json().empty()
-            ? book_->Begin(request.config_json())
-            : CheckContract(book_->config_json(), request.config_json());
-    if (status.ok()) Publish();
+    const absl::Status status = Admit(request);
     const std::lock_guard<std::mutex> lock(mutex_);
-    config_json_ = book_->config_json();
-    if (status.ok()) {
-      membership_->Committed(safe_.committed_step);
-      membership_->SetMaxWorkers(book_->max_workers());
-      status = AgreeOnInstructionSet(request.instruction_set());
-    }
-    if (status.ok()) {
-      status = membership_->RegisterHost(request.host_id(), request.host_name(),
-                                         request.slots(), Now());
-    }
     response->set_config_json(config_json_);
     response->set_instruction_set(instruction_set_);
     AnswerDurably(status, done);
   });
+}
+
+absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
+  const bool begins = book_->config_json().empty();
+  // The first one's need only make sense.
+  CHARRNN_RETURN_IF_ERROR(
+      CheckContract(begins ? request.config_json() : book_->config_json(),
+                    request.config_json()));
+  CHARRNN_ASSIGN_OR_RETURN(const int max_workers,
+                           RunBook::MaxWorkers(request.config_json()));
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    CHARRNN_ASSIGN_OR_RETURN(std::string common,
+                             AgreeOnInstructionSet(request.instruction_set()));
+    membership_->SetMaxWorkers(max_workers);
+    CHARRNN_RETURN_IF_ERROR(membership_->RegisterHost(
+        request.host_id(), request.host_name(), request.slots(), Now()));
+    if (common != instruction_set_) ++news_of_the_job_;
+    instruction_set_ = std::move(common);
+  }
+  // Only now: a host that was refused is to leave no trace.
+  if (!begins) return absl::OkStatus();
+  CHARRNN_RETURN_IF_ERROR(book_->Begin(request.config_json()));
+  Publish();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  config_json_ = book_->config_json();
+  membership_->Committed(safe_.committed_step);
+  return absl::OkStatus();
 }
 
 void Job::WatchHost(const wire::WatchHostRequest& request,
@@ -186,8 +201,8 @@ void Job::WatchHost(const wire::WatchHostRequest& request,
   // What is filled in last is what is sent, also without news.
   const auto fill = [this, &request, response] {
     // Another process of the coordinator counts from another number.
-    const int64_t version =
-        static_cast<int64_t>(boot_ >> 16) + membership_->version();
+    const int64_t version = static_cast<int64_t>(boot_ >> 16) +
+                            membership_->version() + news_of_the_job_;
     const JobState state = membership_->job_state();
     response->set_version(version);
     response->set_state(Ended(state) && !ended_told_ ? wire::RUNNING

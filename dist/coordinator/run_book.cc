@@ -45,6 +45,10 @@ absl::StatusOr<TrainingConfig> TrainingOf(const std::string& config_json) {
   return TrainingConfigFromJson(config["training"].dump());
 }
 
+int WorkersOf(const TrainingConfig& training) {
+  return static_cast<int>(NumGrains(training.batch_size, training.grains));
+}
+
 absl::Status NotBegun() {
   return absl::FailedPreconditionError(
       "the run has no config.json yet: register a host first");
@@ -84,6 +88,12 @@ absl::StatusOr<std::unique_ptr<RunBook>> RunBook::Open(
   return book;
 }
 
+absl::StatusOr<int> RunBook::MaxWorkers(const std::string& config_json) {
+  CHARRNN_ASSIGN_OR_RETURN(const TrainingConfig training,
+                           TrainingOf(config_json));
+  return WorkersOf(training);
+}
+
 absl::Status RunBook::Begin(const std::string& config_json) {
   CHARRNN_RETURN_IF_ERROR(TrainingOf(config_json).status());
   CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
@@ -106,8 +116,7 @@ absl::Status RunBook::PutInOrder() {
         absl::StrCat(JoinPath(run_dir_, kConfigFileName), ": ",
                      training.status().message()));
   }
-  max_workers_ =
-      static_cast<int>(NumGrains(training->batch_size, training->grains));
+  max_workers_ = WorkersOf(*training);
   store_ = std::make_unique<LocalCheckpointStore>(files_, run_dir_,
                                                   training->keep_checkpoints);
   CHARRNN_ASSIGN_OR_RETURN(const LocalCheckpointStore::Found found,

@@ -47,6 +47,10 @@ class RunBook {
   // The run's config.json; empty: Begin() is still to come.
   const std::string& config_json() const { return config_json_; }
 
+  // How many workers a run of this configuration could have. InvalidArgument if
+  // it is none.
+  static absl::StatusOr<int> MaxWorkers(const std::string& config_json);
+
   // Makes it the run's configuration. InvalidArgument if it is none. After any
   // error the same again tries again.
   absl::Status Begin(const std::string& config_json);
