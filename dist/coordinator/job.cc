@@ -130,9 +130,9 @@ void Job::Wait(Pending pending) {
   news_.notify_one();
 }
 
-void Job::AnswerDurably(const absl::Status& status, Done done) {
+void Job::AnswerDurably(absl::Status status, Done done) {
   Pending pending;
-  pending.answer = [status] { return status; };
+  pending.answer = [status = std::move(status)] { return status; };
   pending.deadline = absl::InfiniteDuration();
   pending.durable_version = membership_->durable_version();
   pending.done = std::move(done);

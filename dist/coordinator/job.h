@@ -122,7 +122,7 @@ class Job {
   // These are called under mutex_.
   void Wait(Pending pending);
   // Answers with `status` once all that has been done by now is durable.
-  void AnswerDurably(const absl::Status& status, Done done);
+  void AnswerDurably(absl::Status status, Done done);
   void FillWishes(const WorkerId& worker, int64_t generation,
                   wire::Wishes* wishes) const;
   // Whether the operation could be done; false: keys are to be waited for.

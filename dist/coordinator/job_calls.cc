@@ -154,11 +154,11 @@ absl::StatusOr<std::string> Job::AgreeOnInstructionSet(
 void Job::RegisterHost(const wire::RegisterHostRequest& request,
                        wire::RegisterHostResponse* response, Done done) {
   OnDisk([this, &request, response, done = std::move(done)] {
-    const absl::Status status = Admit(request);
+    absl::Status status = Admit(request);
     const std::lock_guard<std::mutex> lock(mutex_);
     response->set_config_json(config_json_);
     response->set_instruction_set(instruction_set_);
-    AnswerDurably(status, done);
+    AnswerDurably(std::move(status), done);
   });
 }
 
