@@ -2,7 +2,6 @@
 #define CHARRNN_DIST_COORDINATOR_JOB_FIXTURE_H_
 
 #include <cstdint>
-#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -152,29 +151,19 @@ class JobTest : public testing::Test {
 
   absl::Status Put(const wire::Worker& worker, int64_t generation,
                    int64_t step) {
-    auto promise = std::make_shared<std::promise<absl::Status>>();
-    auto answer = promise->get_future();
-    job_->PutCheckpoint(
-        worker, generation, step, CheckpointFilesOf(step),
-        [promise](const absl::Status& status) { promise->set_value(status); });
-    if (answer.wait_for(kLong) != std::future_status::ready) {
-      return absl::InternalError("there was no answer");
-    }
-    return answer.get();
+    Answer answer;
+    job_->PutCheckpoint(worker, generation, step, CheckpointFilesOf(step),
+                        answer.done());
+    return answer.Await();
   }
 
   absl::StatusOr<std::vector<CheckpointFile>> GetCheckpoint(int64_t step) {
-    auto files = std::make_shared<std::vector<CheckpointFile>>();
-    auto promise = std::make_shared<std::promise<absl::Status>>();
-    auto answer = promise->get_future();
+    const auto files = std::make_shared<std::vector<CheckpointFile>>();
+    Answer answer;
     job_->GetCheckpoint(step, files.get(),
-                        [promise, files](const absl::Status& status) {
-                          promise->set_value(status);
-                        });
-    if (answer.wait_for(kLong) != std::future_status::ready) {
-      return absl::InternalError("there was no answer");
-    }
-    const absl::Status status = answer.get();
+                        [files, done = answer.done()](
+                            const absl::Status& status) { done(status); });
+    const absl::Status status = answer.Await();
     if (!status.ok()) return status;
     return *files;
   }

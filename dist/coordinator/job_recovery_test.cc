@@ -81,14 +81,11 @@ TEST_F(JobEndTest, FinishEndsTheJobAndAllAreTold) {
 TEST_F(JobEndTest, TheEndIsNewsToAWatcherWhoHasSeenAllElse) {
   FormGeneration();
   std::promise<void> seen_all;
-  std::promise<void> asked;
   int64_t version = 0;
   // The disk is busy while the job ends.
   files_.OnStaged([&] { seen_all.get_future().wait(); });
-  std::promise<absl::Status> put;
-  job_->PutCheckpoint(
-      Worker(0), 1, 10, CheckpointFilesOf(10),
-      [&](const absl::Status& status) { put.set_value(status); });
+  Answer put;
+  job_->PutCheckpoint(Worker(0), 1, 10, CheckpointFilesOf(10), put.done());
   const absl::Status finished = Finish(Worker(0), 1, wire::FINISHED);
   const auto seen = StartWatch("a", 0).Await();
   if (seen.ok()) version = seen->version();
@@ -102,7 +99,7 @@ TEST_F(JobEndTest, TheEndIsNewsToAWatcherWhoHasSeenAllElse) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const wire::WatchHostResponse told,
                                watch.Await());
   EXPECT_EQ(told.state(), wire::FINISHED);
-  EXPECT_THAT(put.get_future().get(), StatusIs(kAborted));
+  EXPECT_THAT(put.Await(), StatusIs(kAborted));
 }
 
 TEST_F(JobEndTest, TheFirstErrorIsWhatEverybodyHears) {
@@ -164,10 +161,8 @@ TEST_F(JobEndTest, WhatWasAcceptedIsWrittenByTheDestructor) {
   FormGeneration();
   std::promise<void> go_on;
   files_.OnStaged([&] { go_on.get_future().wait(); });
-  std::promise<absl::Status> put;
-  job_->PutCheckpoint(
-      Worker(0), 1, 10, CheckpointFilesOf(10),
-      [&](const absl::Status& status) { put.set_value(status); });
+  Answer put;
+  job_->PutCheckpoint(Worker(0), 1, 10, CheckpointFilesOf(10), put.done());
   wire::RecordRequest record;
   *record.mutable_worker() = Worker(0);
   record.set_generation(1);
@@ -177,7 +172,7 @@ TEST_F(JobEndTest, WhatWasAcceptedIsWrittenByTheDestructor) {
   auto end = std::async(std::launch::async, [&] { job_.reset(); });
   go_on.set_value();
   end.get();
-  EXPECT_THAT(put.get_future().get(), IsOk());
+  EXPECT_THAT(put.Await(), IsOk());
   EXPECT_THAT(recorded.Await(), IsOk());
   EXPECT_THAT(Read("metrics.jsonl"), HasSubstr("\"train\",\"step\":10,"));
   EXPECT_THAT(Checkpoints(), ElementsAre("step-00000010"));
