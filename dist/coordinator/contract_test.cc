@@ -56,8 +56,9 @@ TEST(ContractTest, WhatIsAHostsOwnMayDiffer) {
 }
 
 TEST(ContractTest, EachSettingThatDiffersIsNamedWithBothValues) {
+  const json config = Config();
   for (const char* part : {"model", "training", "sampling"}) {
-    for (const auto& [name, value] : Config()[part].items()) {
+    for (const auto& [name, value] : config[part].items()) {
       json theirs = Config();
       theirs[part][name] = "another";
       const std::string expected =
@@ -70,8 +71,9 @@ TEST(ContractTest, EachSettingThatDiffersIsNamedWithBothValues) {
 }
 
 TEST(ContractTest, ASettingThatOneSideLacksDiffers) {
+  const json config = Config();
   for (const char* part : {"model", "training", "sampling"}) {
-    for (const auto& entry : Config()[part].items()) {
+    for (const auto& entry : config[part].items()) {
       json less = Config();
       less[part].erase(entry.key());
       EXPECT_THAT(Check(Config(), less), Refuses("--" + entry.key() + "="))

@@ -73,7 +73,7 @@ class Call {
   bool answered() { return answer_.has_come(); }
 
   absl::StatusOr<Response> Await() {
-    const absl::Status status = answer_.Await();
+    absl::Status status = answer_.Await();
     if (!status.ok()) return status;
     return state_->response;
   }

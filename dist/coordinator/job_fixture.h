@@ -163,7 +163,7 @@ class JobTest : public testing::Test {
     job_->GetCheckpoint(step, files.get(),
                         [files, done = answer.done()](
                             const absl::Status& status) { done(status); });
-    const absl::Status status = answer.Await();
+    absl::Status status = answer.Await();
     if (!status.ok()) return status;
     return *files;
   }

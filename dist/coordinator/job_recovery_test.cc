@@ -5,7 +5,6 @@
 #include <future>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -13,6 +12,7 @@
 #include "base/files.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/coordinator/job.h"
+#include "dist/coordinator/job_call.h"
 #include "dist/coordinator/job_fixture.h"
 #include "dist/coordinator/job_harness.h"
 #include "dist/coordinator/membership.h"
@@ -25,7 +25,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr auto kAborted = absl::StatusCode::kAborted;

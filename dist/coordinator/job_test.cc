@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/fault_injecting_files.h"
 #include "dist/coordinator/coordinator.pb.h"
+#include "dist/coordinator/job_call.h"
 #include "dist/coordinator/job_fixture.h"
 #include "dist/coordinator/job_harness.h"
 #include "gmock/gmock.h"
