@@ -333,6 +333,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv,
   const std::vector<std::string> arguments(argv + std::min(argc, 1),
                                            argv + argc);
   CommandLine result;
+  result.arguments = arguments;
   CHARRNN_RETURN_IF_ERROR(Parser(&result).Parse(arguments, /*depth=*/0));
   if (program.arguments.empty() && !result.positional.empty()) {
     return absl::InvalidArgumentError(

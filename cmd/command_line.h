@@ -50,6 +50,9 @@ struct CommandLine {
   // kHelp and kVersion: nothing after that flag has been looked at.
   Request request = Request::kRun;
 
+  // All that followed the program's name, as it was given.
+  std::vector<std::string> arguments;
+
   // The arguments that are no flags.
   std::vector<std::string> positional;
 

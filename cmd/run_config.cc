@@ -35,6 +35,16 @@ const std::set<std::string>& OfThisSession() {
   return *names;
 }
 
+// On which hosts, and with how many processes: no part of a run at all, which
+// may go on with one process or with many.
+const std::set<std::string>& OfTheHosts() {
+  static const auto* const names = new std::set<std::string>(
+      {"address", "collective_timeout", "coordinator", "host_name", "insecure",
+       "join_window", "nnodes", "nproc_per_node", "tls_ca", "tls_cert",
+       "tls_key", "token_file"});
+  return *names;
+}
+
 // What a run may change without anybody being told, because no number of it
 // depends on it; under a constant learning rate, more epochs too.
 bool IsFree(const std::string& field, const json& training) {
@@ -104,7 +114,9 @@ std::string RunConfigJson(const TrainingRequest& request,
   config["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
   config["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
   config["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
-  config["flags"] = FlagValues();
+  auto flags = FlagValues();
+  for (const std::string& name : OfTheHosts()) flags.erase(name);
+  config["flags"] = flags;
   // Wherever the run is resumed from.
   for (const char* flag : {"data_path", "init_from", "save_path"}) {
     const std::string value = Text(config["flags"].value(flag, json()));
@@ -115,7 +127,10 @@ std::string RunConfigJson(const TrainingRequest& request,
     }
     config["flags"][flag] = std::filesystem::absolute(path).string();
   }
-  config["typed"] = typed;
+  config["typed"] = json::array();
+  for (const std::string& name : typed) {
+    if (OfTheHosts().count(name) == 0) config["typed"].push_back(name);
+  }
   // A path may be anything, and a report of it must not end the run.
   return config.dump(2, ' ', /*ensure_ascii=*/false,
                      json::error_handler_t::replace) +

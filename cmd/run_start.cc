@@ -122,14 +122,8 @@ bool EndIsRecorded(FileSystem& files, const std::string& path) {
 absl::StatusOr<TrainState> MakeState(const TrainingRequest& request,
                                      const std::string& device,
                                      const Checkpoint* checkpoint) {
-  if (checkpoint != nullptr) {
-    return TrainState::FromCheckpoint(*checkpoint, device);
-  }
-  if (request.initial_parameters.has_value()) {
-    return TrainState::FromParameters(*request.initial_parameters, device);
-  }
-  return TrainState::Initial(ParameterLayout(request.model),
-                             request.training.seed, device);
+  return checkpoint != nullptr ? TrainState::FromCheckpoint(*checkpoint, device)
+                               : InitialState(request, device);
 }
 
 // Takes the folder of `earlier`, or makes one, and puts it in order; where
@@ -187,6 +181,15 @@ absl::Status Compare(const std::optional<Earlier>& earlier,
 }
 
 }  // namespace
+
+absl::StatusOr<TrainState> InitialState(const TrainingRequest& request,
+                                        const std::string& device) {
+  if (request.initial_parameters.has_value()) {
+    return TrainState::FromParameters(*request.initial_parameters, device);
+  }
+  return TrainState::Initial(ParameterLayout(request.model),
+                             request.training.seed, device);
+}
 
 absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
                                   const CommandLine& command_line) {

@@ -45,6 +45,11 @@ struct RunStart {
 absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
                                   const CommandLine& command_line);
 
+// The state that a run begins with if it has no checkpoint. Possible errors:
+// those of CatchTorch.
+absl::StatusOr<TrainState> InitialState(const TrainingRequest& request,
+                                        const std::string& device);
+
 }  // namespace charrnn
 
 #endif  // CHARRNN_CMD_RUN_START_H_

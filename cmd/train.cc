@@ -1,7 +1,6 @@
 // Trains a model in one process, on the CPU or on one GPU.
 
 #include <memory>
-#include <string>
 
 #include "absl/status/status.h"
 #include "base/clock.h"
@@ -11,49 +10,14 @@
 #include "base/stop_signal.h"
 #include "cmd/command_line.h"
 #include "cmd/run_start.h"
-#include "cmd/training_flags.h"
-#include "model/config.h"
+#include "cmd/run_summary.h"
 #include "model/gradient_reducer.h"
-#include "model/metrics/display.h"
 #include "model/metrics/run_output.h"
-#include "model/model_file.h"
-#include "model/parameter_layout.h"
 #include "model/train_progress.h"
 #include "model/trainer.h"
 
 namespace charrnn {
 namespace {
-
-void Describe(const RunStart& run) {
-  const TrainingRequest& request = run.request;
-  for (const std::string& note : run.notes) CHARRNN_LOG(INFO) << note;
-  CHARRNN_LOG(INFO) << "device   " << run.compute.description;
-  CHARRNN_LOG(INFO) << "text     " << request.corpus->name() << ": "
-                    << Counted(request.corpus->size(), "character") << ", "
-                    << request.model.vocab_size << " different";
-  CHARRNN_LOG(INFO) << "chunks   "
-                    << WithThousands(run.plan.training.num_chunks())
-                    << " to train on, "
-                    << WithThousands(run.plan.validation.num_chunks())
-                    << " to validate with; "
-                    << Counted(run.plan.steps_per_epoch, "step") << " an epoch";
-  CHARRNN_LOG(INFO) << "model    " << RnnTypeName(request.model.rnn_type)
-                    << ", "
-                    << WithThousands(
-                           ParameterLayout(request.model).num_parameters())
-                    << " parameters";
-  CHARRNN_LOG(INFO) << "run      " << run.directory.path;
-}
-
-// Writes the run's best model to where the user wants it.
-absl::Status Export(FileSystem& files, const RunStart& run) {
-  if (run.request.save_path.empty()) return absl::OkStatus();
-  CHARRNN_ASSIGN_OR_RETURN(const NamedModel best,
-                           FindAndLoadModel(files, run.directory.path));
-  CHARRNN_RETURN_IF_ERROR(SaveModel(files, best.model, run.request.save_path));
-  CHARRNN_LOG(INFO) << "export   " << run.request.save_path;
-  return absl::OkStatus();
-}
 
 absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
                            RunOutput& output) {
@@ -69,9 +33,8 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
        [] { return StopSignal::Received() ? Wish::kStop : Wish::kNone; }},
       &run.state);
   absl::Status status = trainer.Run();
-  if (status.ok()) status = Export(files, run);
-  const std::string report = JoinPath(run.directory.path, "report.html");
-  if (files.Exists(report)) CHARRNN_LOG(INFO) << "report   " << report;
+  if (status.ok()) status = ExportBest(files, run);
+  NameReport(files, run);
   return status.ok() ? output.status() : status;
 }
 
@@ -86,9 +49,9 @@ absl::Status Train(const CommandLine& command_line) {
     CHARRNN_LOG(INFO) << run.directory.path << ": finished at step "
                       << run.state.progress.step
                       << ": more --num_epochs or --max_steps let it go on";
-    return Export(files, run);
+    return ExportBest(files, run);
   }
-  Describe(run);
+  DescribeRun(run);
   const TrainProgress& progress = run.state.progress;
   CHARRNN_ASSIGN_OR_RETURN(
       const std::unique_ptr<RunOutput> output,

@@ -11,8 +11,6 @@
 
 namespace charrnn {
 
-namespace {
-
 // Not std::thread::hardware_concurrency(), which counts the machine's cores:
 // batch systems and containers give a process some of them.
 int NumUsableCores() {
@@ -23,8 +21,6 @@ int NumUsableCores() {
   // A machine with more cores than such a set holds.
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
-
-}  // namespace
 
 std::unique_ptr<ThreadPool> MakeTorchThreadPool(int num_threads) {
   if (num_threads == 0) {

@@ -7,6 +7,9 @@
 
 namespace charrnn {
 
+// Cores that this process may run on.
+int NumUsableCores();
+
 // A pool whose threads compute with LibTorch, and the calling thread with it,
 // each by itself: LibTorch's own parallelism is turned off, because the bits
 // of its matrix products depend on the number of threads that share them.

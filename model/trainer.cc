@@ -100,6 +100,8 @@ absl::Status Trainer::RunSteps() {
   bool last = Finished(config, plan_, progress_);
   if (progress_.due) {
     CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
+  } else if (last && saved_step_ != progress_.step) {
+    CHARRNN_RETURN_IF_ERROR(StartSaving());
   }
   while (!last) {
     const absl::Duration step_begin = parts_.clock->Elapsed();

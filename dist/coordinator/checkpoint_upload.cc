@@ -23,7 +23,7 @@ namespace charrnn {
 namespace {
 
 // The files that a checkpoint has, or may have.
-constexpr absl::string_view kFileNames[] = {
+constexpr const char* kFileNames[] = {
     "model.safetensors", "optimizer.safetensors", "streams.safetensors",
     "trainer.json", kManifestFileName};
 

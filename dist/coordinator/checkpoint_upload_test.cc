@@ -91,7 +91,7 @@ absl::StatusOr<std::vector<CheckpointFile>> Assemble(
     const CheckpointAssembler::Limits& limits = CheckpointAssembler::Limits()) {
   CheckpointAssembler assembler(limits);
   for (const CheckpointChunk& chunk : chunks) {
-    if (const absl::Status added = assembler.Add(chunk); !added.ok()) {
+    if (absl::Status added = assembler.Add(chunk); !added.ok()) {
       return added;
     }
   }
@@ -277,11 +277,14 @@ TEST(CheckpointAssemblerTest, AChunkIsNoLongerThanItMayBe) {
 }
 
 TEST(CheckpointAssemblerTest, OnlyAnEmptyFilesChunkIsEmpty) {
-  EXPECT_THAT(Assemble({Chunk("trainer.json", 1, 0, "")}),
+  CheckpointAssembler assembler;
+  EXPECT_THAT(assembler.Add(Chunk("trainer.json", 1, 0, "")),
               IsError(kInvalidArgument, "trainer.json at 0: "));
-  EXPECT_THAT(Assemble({Chunk("trainer.json", 2, 0, "a"),
-                        Chunk("trainer.json", 2, 1, "")}),
-              IsError(kInvalidArgument, "trainer.json at 1: "));
+  EXPECT_THAT(
+      Assemble(
+          {Chunk("trainer.json", 2, 0, "a"), Chunk("trainer.json", 2, 1, ""),
+           Chunk("trainer.json", 2, 1, "b"), Chunk("MANIFEST.json", 0, 0, "")}),
+      IsError(kInvalidArgument, "trainer.json at 1: "));
   EXPECT_THAT(Assemble({Chunk("trainer.json", 0, 0, ""),
                         Chunk("MANIFEST.json", 0, 0, "")}),
               IsOk());
@@ -295,6 +298,11 @@ TEST(CheckpointAssemblerTest, FilesComeOneAfterAnother) {
   std::vector<CheckpointChunk> chunks = GoodChunks();
   std::swap(chunks[1], chunks[2]);
   EXPECT_THAT(Assemble(chunks), IsError(kInvalidArgument, "trainer.json at 0"));
+  // Not even where one would go on as the other.
+  chunks = GoodChunks();
+  chunks[1].file = "optimizer.safetensors";
+  EXPECT_THAT(Assemble(chunks),
+              IsError(kInvalidArgument, "optimizer.safetensors at 3"));
   // Nor does an empty one come between.
   chunks = GoodChunks();
   chunks.insert(chunks.begin() + 1, Chunk("streams.safetensors", 0, 0, ""));

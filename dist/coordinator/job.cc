@@ -238,6 +238,25 @@ JobState Job::AwaitEnd(absl::Duration timeout) {
   return ended_told_ ? membership_->job_state() : JobState::kRunning;
 }
 
+void Job::AwaitFarewell(absl::Duration timeout) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  ended_.wait_for(lock, absl::ToChronoMilliseconds(timeout), [&] {
+    for (const Membership::Durable::Host& host :
+         membership_->ToDurable().hosts) {
+      const bool alive = std::find(host.dead.begin(), host.dead.end(), false) !=
+                         host.dead.end();
+      if (alive && farewells_.count(host.id) == 0) return false;
+    }
+    return true;
+  });
+}
+
+bool Job::WasInterrupted(FileSystem& files, const std::string& run_dir) {
+  const auto state = ReadState(files, run_dir);
+  // What cannot be read is found out by whoever opens it.
+  return !state.ok() || state->has_value();
+}
+
 std::string Job::first_error() {
   const std::lock_guard<std::mutex> lock(mutex_);
   return membership_->first_error();
@@ -267,10 +286,12 @@ void Job::Write() {
 }
 
 void Job::Publish() {
-  const Safe safe = {book_->committed_step(), book_->best_step(),
+  const Safe safe = {book_->committed_step(),
+                     book_->best_step(),
                      book_->Recorded(RecordKind::kTrain),
                      book_->Recorded(RecordKind::kValidation),
-                     book_->Recorded(RecordKind::kSample)};
+                     book_->Recorded(RecordKind::kSample),
+                     book_->plan_known()};
   const std::lock_guard<std::mutex> lock(mutex_);
   safe_ = safe;
 }

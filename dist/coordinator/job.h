@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,6 +56,9 @@ class Job {
   // coordinator.json that makes no sense.
   static absl::StatusOr<std::unique_ptr<Job>> Open(const Options& options);
 
+  // Whether the folder `run_dir` is of a durable job that has not ended.
+  static bool WasInterrupted(FileSystem& files, const std::string& run_dir);
+
   // Writes what was accepted, and answers all that still waits as
   // StopAnswering() does.
   ~Job();
@@ -96,6 +100,10 @@ class Job {
   // passed; returns how it stands.
   JobState AwaitEnd(absl::Duration timeout);
   std::string first_error();
+
+  // Blocks until all hosts that are left have heard of the job's end, or the
+  // timeout has passed.
+  void AwaitFarewell(absl::Duration timeout);
 
   // From here on, all that would have to wait is answered with Unavailable.
   void StopAnswering();
@@ -166,6 +174,7 @@ class Job {
   // Counts what a supervisor is told and the membership does not know.
   int64_t news_of_the_job_ = 0;
   bool stopping_ = false;
+  std::set<std::string> farewells_;  // hosts that know of the job's end
   double wall_s_ = 0;
   int64_t shown_step_ = 0;
   std::string config_json_;
@@ -175,6 +184,7 @@ class Job {
     int64_t train = 0;
     int64_t validation = 0;
     int64_t sample = 0;
+    bool plan_known = false;
   } safe_;
 
   // The disk thread's, and the constructor's.

@@ -51,6 +51,10 @@ wire::JobState ToWire(JobState state) {
   return wire::FAILED;
 }
 
+bool Ended(wire::JobState state) {
+  return state != wire::FORMING && state != wire::RUNNING;
+}
+
 Phase FromWire(wire::Phase phase) {
   switch (phase) {
     case wire::TRAIN:
@@ -152,8 +156,13 @@ void Job::WatchHost(const wire::WatchHostRequest& request,
     return version != request.seen_version();
   };
   Pending pending;
-  pending.answer = [fill]() -> std::optional<absl::Status> {
+  pending.answer = [this, fill, &request,
+                    response]() -> std::optional<absl::Status> {
     if (!fill()) return std::nullopt;
+    if (Ended(response->state())) {
+      farewells_.insert(request.host_id());
+      ended_.notify_all();
+    }
     return absl::OkStatus();
   };
   pending.deadline = Now() + options_.poll;
@@ -242,6 +251,7 @@ void Job::FillWishes(const WorkerId& worker, int64_t generation,
   wishes->set_train_recorded(safe_.train);
   wishes->set_validation_recorded(safe_.validation);
   wishes->set_sample_recorded(safe_.sample);
+  wishes->set_plan_known(safe_.plan_known);
 }
 
 void Job::Heartbeat(const wire::HeartbeatRequest& request,

@@ -310,6 +310,58 @@ class Model {
   const KeyValueStore::Limits limits_;
 };
 
+// Makes the `which`th kind of call on both and expects the same of both;
+// returns the model's outcome.
+absl::StatusCode CallBoth(int which, const std::string& key,
+                          const std::string& value, int64_t amount,
+                          KeyValueStore& store, Model& model) {
+  const bool there = model.values.count(key) > 0;
+  const std::string now = there ? model.values[key] : "";
+  absl::StatusCode code = absl::StatusCode::kOk;
+  switch (which) {
+    case 0:
+      code = model.Put(key, value);
+      EXPECT_EQ(store.Set(key, value).code(), code);
+      break;
+    case 1:
+      // The value may be too long by itself.
+      code = value.size() > 6 ? kInvalidArgument : model.Put(key, now + value);
+      EXPECT_EQ(store.Append(key, value).code(), code);
+      break;
+    case 2: {
+      code = model.Put(key, value);
+      const auto result = store.CompareSet(key, now, value);
+      EXPECT_EQ(result.status().code(), code);
+      EXPECT_EQ(result.value_or(value), value);
+      break;
+    }
+    case 3: {
+      code = value.size() > 6 ? kInvalidArgument : code;
+      const auto result = store.CompareSet(key, "other", value);
+      EXPECT_EQ(result.status().code(), code);
+      EXPECT_EQ(result.value_or("other"), there && result.ok() ? now : "other");
+      break;
+    }
+    case 4: {
+      int64_t sum = 0;
+      if (there && !absl::SimpleAtoi(now, &sum)) {
+        code = absl::StatusCode::kFailedPrecondition;
+      } else {
+        sum += amount;
+        code = model.Put(key, absl::StrCat(sum));
+      }
+      const auto result = store.Add(key, amount);
+      EXPECT_EQ(result.status().code(), code);
+      EXPECT_EQ(result.value_or(sum), sum);
+      break;
+    }
+    default:
+      EXPECT_THAT(store.Delete(key), IsOkAndHolds(there));
+      model.values.erase(key);
+  }
+  return code;
+}
+
 TEST(KeyValueStoreTest, DoesAsAMapWouldWhateverTheCalls) {
   KeyValueStore::Limits limits;
   limits.key_bytes = 4;
@@ -318,66 +370,21 @@ TEST(KeyValueStoreTest, DoesAsAMapWouldWhateverTheCalls) {
   KeyValueStore store(limits);
   Model model(limits);
   std::mt19937 random(1);
-  std::map<absl::StatusCode, int> outcomes;
   const auto draw = [&](int n) { return static_cast<int>(random() % n); };
+  std::map<absl::StatusCode, int> outcomes;
   for (int i = 0; i < 50000; ++i) {
     const std::string key(1 + draw(4), static_cast<char>('a' + draw(3)));
     const std::string value(draw(8), static_cast<char>('0' + draw(2)));
-    const bool there = model.values.count(key) > 0;
-    const std::string now = there ? model.values[key] : "";
-    absl::StatusCode code = absl::StatusCode::kOk;
     SCOPED_TRACE(absl::StrCat("call ", i, ", ", key, ", ", value));
-    switch (draw(6)) {
-      case 0:
-        code = model.Put(key, value);
-        EXPECT_EQ(store.Set(key, value).code(), code);
-        break;
-      case 1:
-        code = value.size() > limits.value_bytes ? kInvalidArgument
-                                                 : model.Put(key, now + value);
-        EXPECT_EQ(store.Append(key, value).code(), code);
-        break;
-      case 2: {
-        const auto result = store.CompareSet(key, now, value);
-        code = model.Put(key, value);
-        EXPECT_EQ(result.status().code(), code);
-        if (result.ok()) {
-          EXPECT_EQ(*result, value);
-        }
-        break;
-      }
-      case 3: {
-        int64_t number = 0;
-        const int64_t amount = draw(2000) - 1000;
-        const auto result = store.Add(key, amount);
-        if (there && !absl::SimpleAtoi(now, &number)) {
-          code = absl::StatusCode::kFailedPrecondition;
-        } else {
-          code = model.Put(key, absl::StrCat(number + amount));
-        }
-        EXPECT_EQ(result.status().code(), code);
-        if (result.ok()) {
-          EXPECT_EQ(*result, number + amount);
-        }
-        break;
-      }
-      case 4:
-        EXPECT_THAT(store.CompareSet(key, "other", value).status().code(),
-                    value.size() > limits.value_bytes ? kInvalidArgument
-                                                      : absl::StatusCode::kOk);
-        break;
-      default:
-        EXPECT_THAT(store.Delete(key), IsOkAndHolds(there));
-        model.values.erase(key);
-    }
-    ++outcomes[code];
+    ++outcomes[CallBoth(draw(6), key, value, draw(2000) - 1000, store, model)];
     ASSERT_EQ(store.num_keys(), static_cast<int64_t>(model.values.size()));
     for (const auto& [k, v] : model.values) {
       ASSERT_THAT(store.Get(k), IsOkAndHolds(Optional(v)));
     }
     ASSERT_FALSE(HasFailure());
   }
-  // Each of them many times.
+  // OK, InvalidArgument, ResourceExhausted, FailedPrecondition: each of them
+  // many times.
   EXPECT_THAT(outcomes, SizeIs(4));
   for (const auto& [code, times] : outcomes) {
     EXPECT_GT(times, 500) << absl::StatusCodeToString(code);

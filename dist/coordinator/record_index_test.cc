@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -300,14 +301,23 @@ TEST_F(RecordIndexTest, AHeadingOfAnEarlierStepWithinASampleMovesNothing) {
   Open();
   AddSample(10);
   const int64_t ten = Now().samples;
-  AddSample(20, "a\n\n==== step 5, loss 1.0000 (1.443 bpc) ====\nb");
-  for (const RecordIndex& index : {index_, FromDisk()}) {
-    EXPECT_EQ(index.SizesAsOf(4).samples, 0);
-    EXPECT_EQ(index.SizesAsOf(5).samples, 0);
-    EXPECT_EQ(index.SizesAsOf(10).samples, ten);
-    EXPECT_EQ(index.SizesAsOf(20).samples, Now().samples);
-    EXPECT_FALSE(index.IsNew(RecordKind::kSample, 20));
+  std::string text = "a";
+  for (int step = 5; step < 9; ++step) {
+    absl::StrAppend(&text, "\n\n==== step ", step, ", loss 1 (1 bpc) ====\nb");
   }
+  AddSample(20, text);
+  const int64_t twenty = Now().samples;
+  AddSample(30);
+  for (const RecordIndex& index : {index_, FromDisk()}) {
+    EXPECT_EQ(index.SizesAsOf(9).samples, 0);
+    EXPECT_EQ(index.SizesAsOf(10).samples, ten);
+    EXPECT_EQ(index.SizesAsOf(19).samples, ten);
+    EXPECT_EQ(index.SizesAsOf(20).samples, twenty);
+    EXPECT_EQ(index.SizesAsOf(30).samples, Now().samples);
+    EXPECT_FALSE(index.IsNew(RecordKind::kSample, 30));
+  }
+  index_.Begin(Metrics(), Cut(Samples(), twenty));
+  EXPECT_FALSE(index_.IsNew(RecordKind::kSample, 20));
 }
 
 TEST_F(RecordIndexTest, RecordsThatAreComputedAgainAreKeptOnce) {

@@ -73,6 +73,8 @@ class RunBook {
   absl::Status Validation(const ValidationReport& report);
   absl::Status Sample(const SampleReport& report);
 
+  bool plan_known() const { return total_steps_ > 0; }
+
   // What is only shown to a person; a plan or step that is known is dropped.
   void Plan(const RunPlan& plan);
   void Step(const StepReport& report);

@@ -1,0 +1,287 @@
+#include "cmd/dist_host.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/declare.h"
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/stop_signal.h"
+#include "cmd/command_line.h"
+#include "cmd/coordinator_flags.h"
+#include "cmd/device_flags.h"
+#include "cmd/dist_flags.h"
+#include "cmd/job_request.h"
+#include "cmd/run_start.h"
+#include "cmd/run_summary.h"
+#include "cmd/training_flags.h"
+#include "dist/child_process.h"
+#include "dist/coordinator/client.h"
+#include "dist/coordinator/coordinator.pb.h"
+#include "dist/coordinator/credentials.h"
+#include "dist/coordinator/job.h"
+#include "dist/coordinator/server.h"
+#include "dist/local_address.h"
+#include "dist/supervisor.h"
+#include "dist/worker_environment.h"
+#include "model/device.h"
+#include "model/grains.h"
+#include "model/torch_threads.h"
+
+ABSL_DECLARE_FLAG(int, threads);
+
+namespace charrnn {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+constexpr absl::Duration kRetry = absl::Milliseconds(250);
+
+// A host that starts before its coordinator waits for it; and one for which
+// there is no place yet, for one.
+constexpr absl::Duration kPatience = absl::Minutes(5);
+
+// How many workers this host has.
+absl::StatusOr<int> NumWorkers(const DistRequest& dist,
+                               const TrainingRequest& request,
+                               const std::string& device) {
+  const int most = static_cast<int>(
+      NumGrains(request.training.batch_size, request.training.grains));
+  if (dist.nproc > 0) {
+    if (dist.nproc * dist.job.min_hosts <= most) return dist.nproc;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--nproc_per_node=", dist.nproc, ": ", dist.nproc * dist.job.min_hosts,
+        " workers are more than the ", most,
+        " grains of a batch: lower it, or raise --grains or --batch_size"));
+  }
+  const int units =
+      device == "cpu" ? NumUsableCores() : std::max(1, ProbeCuda().num_devices);
+  return std::max(1, std::min(units, most / dist.job.max_hosts));
+}
+
+// Starts the coordinator of `run` in this process.
+absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
+    const DistRequest& dist, const RunStart& run,
+    const Credentials& credentials) {
+  Job::Options job;
+  job.run_dir = run.directory.path;
+  job.membership = dist.job.ForMembership();
+  CoordinatorServer::Options server;
+  server.credentials = credentials;
+  if (dist.starts_coordinator) {
+    CHARRNN_RETURN_IF_ERROR(CheckExposure(dist.coordinator, credentials));
+    server.listen = dist.coordinator;
+  }
+  CHARRNN_ASSIGN_OR_RETURN(auto opened, Job::Open(job));
+  return CoordinatorServer::Start(std::move(opened), server);
+}
+
+// A job as one of its hosts sees it.
+struct Host {
+  DistRequest dist;
+  std::string device;  // the first worker's
+  int num_workers = 1;
+  int threads = 1;  // of each worker
+  CoordinatorClient::Options coordinator;
+  std::string config_json;
+};
+
+absl::StatusOr<wire::RegisterHostResponse> Register(const Host& host,
+                                                    const std::string& id,
+                                                    CoordinatorClient& client) {
+  wire::RegisterHostRequest request;
+  request.set_host_id(id);
+  request.set_host_name(host.dist.host_name);
+  request.set_slots(host.num_workers);
+  request.set_config_json(host.config_json);
+  request.set_instruction_set(NativeInstructionSet());
+  const absl::Duration end = Clock::Real()->Elapsed() + kPatience;
+  while (true) {
+    auto response = client.RegisterHost(request, kCallTimeout);
+    if (response.ok() || !absl::IsUnavailable(response.status()) ||
+        StopSignal::Received() || Clock::Real()->Elapsed() >= end) {
+      return response;
+    }
+    absl::SleepFor(kRetry);
+  }
+}
+
+ChildProcessOptions WorkerProcess(const Host& host,
+                                  const std::vector<std::string>& arguments,
+                                  WorkerEnvironment worker) {
+  worker.supervisor = getpid();
+  worker.threads = host.threads;
+  worker.device = host.device == "cpu"
+                      ? "cpu"
+                      : absl::StrCat("cuda:", host.dist.launch.local_rank +
+                                                  worker.local_rank);
+  worker.address = host.dist.address;
+  worker.coordinator = host.coordinator.address;
+  worker.token = host.coordinator.credentials.token;
+  worker.tls_ca = host.coordinator.credentials.tls_ca;
+  ChildProcessOptions options;
+  options.program = "/proc/self/exe";
+  options.arguments = arguments;
+  options.environment = ToVariables(worker, NativeInstructionSet());
+  return options;
+}
+
+// Trains with the workers of this host, which is registered as `id`, until the
+// job has ended.
+absl::Status Supervise(Host host, const std::string& id,
+                       const wire::RegisterHostResponse& registered,
+                       CoordinatorClient& client,
+                       const CommandLine& command_line) {
+  if (host.dist.address.empty()) {
+    CHARRNN_ASSIGN_OR_RETURN(host.dist.address,
+                             LocalAddressTowards(host.coordinator.address));
+  }
+  Supervisor::Options options;
+  options.host_id = id;
+  options.host_name = host.dist.host_name;
+  options.slots = host.num_workers;
+  options.instruction_set = registered.instruction_set();
+  options.wants_to_leave = StopSignal::Received;
+  options.sink = [](OutputStream, absl::string_view line) {
+    CHARRNN_LOG(INFO) << line;
+  };
+  options.child = [&](int local_rank, int64_t incarnation,
+                      const std::string& instruction_set) {
+    WorkerEnvironment worker;
+    worker.host_id = id;
+    worker.local_rank = local_rank;
+    worker.incarnation = incarnation;
+    worker.instruction_set = instruction_set;
+    return WorkerProcess(host, command_line.arguments, std::move(worker));
+  };
+  Supervisor supervisor(&client, Clock::Real(), options);
+  return supervisor.Run();
+}
+
+int ThreadsOfEach(int num_workers) {
+  const int typed = absl::GetFlag(FLAGS_threads);
+  return typed > 0 ? typed : std::max(1, NumUsableCores() / num_workers);
+}
+
+void Announce(const Host& host) {
+  if (host.dist.launch.kind != LaunchEnvironment::Kind::kNone) {
+    CHARRNN_LOG(INFO) << "launcher " << host.dist.launch.description;
+  }
+  CHARRNN_LOG(INFO) << "workers  " << host.num_workers << " on "
+                    << host.dist.host_name << ", "
+                    << (host.threads == 1
+                            ? "1 thread"
+                            : absl::StrCat(host.threads, " threads"))
+                    << " each";
+}
+
+// A host with the coordinator in this process, to which the run's folder
+// belongs.
+absl::Status RunWithCoordinator(DistRequest dist,
+                                const CommandLine& command_line) {
+  FileSystem& files = *FileSystem::Real();
+  CHARRNN_ASSIGN_OR_RETURN(RunStart run,
+                           StartRun(files, *Clock::Real(), command_line));
+  if (run.finished) {
+    CHARRNN_LOG(INFO) << run.directory.path << ": finished at step "
+                      << run.state.progress.step
+                      << ": more --num_epochs or --max_steps let it go on";
+    return ExportBest(files, run);
+  }
+  Host host;
+  host.device = run.compute.device;
+  CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
+                           NumWorkers(dist, run.request, host.device));
+  host.threads = ThreadsOfEach(host.num_workers);
+  run.compute.pool.reset();
+  run.state = TrainState();
+  CHARRNN_ASSIGN_OR_RETURN(
+      host.config_json,
+      files.ReadFile(JoinPath(run.directory.path, "config.json")));
+  Credentials credentials = dist.credentials;
+  if (credentials.token.empty() && !dist.starts_coordinator) {
+    credentials.token = RandomToken();
+  }
+  CHARRNN_ASSIGN_OR_RETURN(const std::unique_ptr<CoordinatorServer> server,
+                           StartCoordinator(dist, run, credentials));
+  host.coordinator.address = dist.starts_coordinator
+                                 ? dist.coordinator
+                                 : absl::StrCat("127.0.0.1:", server->port());
+  host.coordinator.credentials.token = credentials.token;
+  host.coordinator.credentials.tls_ca = credentials.tls_ca;
+  host.dist = std::move(dist);
+  DescribeRun(run);
+  Announce(host);
+  CoordinatorClient client(host.coordinator);
+  const std::string id = RandomToken();
+  CHARRNN_ASSIGN_OR_RETURN(const wire::RegisterHostResponse registered,
+                           Register(host, id, client));
+  absl::Status status = Supervise(host, id, registered, client, command_line);
+  server->job().AwaitEnd(absl::Seconds(1));
+  if (status.ok()) status = ExportBest(files, run);
+  NameReport(files, run);
+  return status;
+}
+
+absl::Status RunWithoutCoordinator(DistRequest dist,
+                                   const CommandLine& command_line) {
+  Host host;
+  CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
+  host.device = compute.device;
+  host.coordinator.address = dist.coordinator;
+  host.coordinator.credentials.token = dist.credentials.token;
+  host.coordinator.credentials.tls_ca = dist.credentials.tls_ca;
+  host.dist = std::move(dist);
+  const std::string id = RandomToken();
+  while (true) {
+    CoordinatorClient client(host.coordinator);
+    CHARRNN_ASSIGN_OR_RETURN(
+        JobRequest job, RequestFromJob(*FileSystem::Real(), client, kPatience,
+                                       command_line.typed, host.device));
+    host.config_json = job.config_json;
+    CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
+                             NumWorkers(host.dist, job.training, host.device));
+    host.threads = ThreadsOfEach(host.num_workers);
+    const auto registered = Register(host, id, client);
+    if (absl::IsFailedPrecondition(registered.status()) && !job.is_the_jobs) {
+      // Another host was first, and what it has typed is the job's.
+      continue;
+    }
+    CHARRNN_RETURN_IF_ERROR(registered.status());
+    for (const std::string& note : job.training.notes) {
+      CHARRNN_LOG(INFO) << note;
+    }
+    Announce(host);
+    return Supervise(host, id, *registered, client, command_line);
+  }
+}
+
+}  // namespace
+
+absl::Status RunDistHost(const CommandLine& command_line) {
+  CHARRNN_ASSIGN_OR_RETURN(DistRequest dist,
+                           DistRequestFromFlags(*FileSystem::Real()));
+  StopSignal::Install(
+      "train_dist: stopping at a step's end; once more leaves at once");
+  const bool own = dist.coordinator.empty() || dist.starts_coordinator;
+  return own ? RunWithCoordinator(std::move(dist), command_line)
+             : RunWithoutCoordinator(std::move(dist), command_line);
+}
+
+}  // namespace charrnn

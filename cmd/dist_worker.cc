@@ -1,0 +1,85 @@
+#include "cmd/dist_worker.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/flags/declare.h"
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "base/thread_pool.h"
+#include "cmd/command_line.h"
+#include "cmd/job_request.h"
+#include "cmd/run_start.h"
+#include "cmd/training_flags.h"
+#include "dist/child_process.h"
+#include "dist/coordinator/client.h"
+#include "dist/worker/session.h"
+#include "dist/worker/worker.h"
+#include "dist/worker_environment.h"
+#include "model/torch_threads.h"
+#include "model/training_plan.h"
+
+ABSL_DECLARE_FLAG(absl::Duration, collective_timeout);
+
+namespace charrnn {
+namespace {
+
+// A worker that starts while the coordinator is away waits for it.
+constexpr absl::Duration kPatience = absl::Minutes(10);
+
+}  // namespace
+
+absl::Status RunDistWorker(const WorkerEnvironment& environment,
+                           const CommandLine& command_line,
+                           decltype(Worker::Options::probe) probe) {
+  DieWithParent(environment.supervisor);
+  CoordinatorClient::Options address;
+  address.address = environment.coordinator;
+  address.credentials.token = environment.token;
+  address.credentials.tls_ca = environment.tls_ca;
+  CoordinatorClient client(address);
+  CHARRNN_ASSIGN_OR_RETURN(
+      const JobRequest job,
+      RequestFromJob(*FileSystem::Real(), client, kPatience, command_line.typed,
+                     environment.device));
+  const TrainingRequest& request = job.training;
+  CHARRNN_ASSIGN_OR_RETURN(
+      const TrainingPlan plan,
+      MakeTrainingPlan(request.training, request.corpus->size()));
+  const std::unique_ptr<ThreadPool> pool =
+      MakeTorchThreadPool(environment.threads);
+
+  WorkerSession::Options session_options;
+  session_options.worker.set_host_id(environment.host_id);
+  session_options.worker.set_local_rank(environment.local_rank);
+  session_options.worker.set_incarnation(environment.incarnation);
+  session_options.instruction_set = environment.instruction_set;
+  WorkerSession session(&client, Clock::Real(), session_options);
+
+  Worker::Options options;
+  options.trainer.model = request.model;
+  options.trainer.training = request.training;
+  options.trainer.sampling = request.sampling;
+  options.device = environment.device;
+  options.address = environment.address;
+  options.collective_timeout = absl::GetFlag(FLAGS_collective_timeout);
+  options.probe = std::move(probe);
+  Worker::Parts parts;
+  parts.corpus = request.corpus.get();
+  parts.pool = pool.get();
+  parts.client = &client;
+  parts.clock = Clock::Real();
+  parts.initial_state = [&] {
+    return InitialState(request, environment.device);
+  };
+  Worker worker(options, plan, parts, &session);
+  return worker.Run();
+}
+
+}  // namespace charrnn

@@ -1,0 +1,88 @@
+#include "cmd/job_request.h"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "cmd/run_config.h"
+#include "cmd/training_flags.h"
+#include "dist/coordinator/client.h"
+#include "dist/coordinator/coordinator.pb.h"
+#include "model/checkpoint.h"
+#include "model/manifest.h"
+#include "model/model_snapshot.h"
+
+namespace charrnn {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+constexpr absl::Duration kDownloadTimeout = absl::Minutes(10);
+constexpr absl::Duration kRetry = absl::Milliseconds(250);
+
+absl::StatusOr<wire::OpenRunResponse> OpenRun(CoordinatorClient& client,
+                                              absl::Duration patience) {
+  const absl::Duration end = Clock::Real()->Elapsed() + patience;
+  while (true) {
+    const auto response = client.OpenRun(wire::OpenRunRequest(), kCallTimeout);
+    if (response.ok() || !(absl::IsUnavailable(response.status()) ||
+                           absl::IsDeadlineExceeded(response.status()))) {
+      return response;
+    }
+    if (Clock::Real()->Elapsed() >= end) {
+      return absl::UnavailableError(absl::StrCat(
+          client.address(),
+          ": no coordinator answers there: ", response.status().message()));
+    }
+    absl::SleepFor(kRetry);
+  }
+}
+
+// The model of the job's newest checkpoint.
+absl::StatusOr<ModelSnapshot> NewestModel(CoordinatorClient& client,
+                                          int64_t step) {
+  CHARRNN_ASSIGN_OR_RETURN(const std::vector<CheckpointFile> files,
+                           client.GetCheckpoint(step, kDownloadTimeout));
+  for (const CheckpointFile& file : files) {
+    if (file.name == kModelFileName) return DecodeModel(file.bytes);
+  }
+  return absl::DataLossError("the job's checkpoint has no model");
+}
+
+}  // namespace
+
+absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
+                                          CoordinatorClient& client,
+                                          absl::Duration patience,
+                                          std::set<std::string> typed,
+                                          const std::string& device) {
+  CHARRNN_ASSIGN_OR_RETURN(const wire::OpenRunResponse job,
+                           OpenRun(client, patience));
+  JobRequest request;
+  request.is_the_jobs = !job.config_json().empty();
+  std::optional<ModelSnapshot> newest;
+  if (request.is_the_jobs) {
+    CHARRNN_RETURN_IF_ERROR(TakeOverFlags(job.config_json(), typed));
+    if (job.committed_step() > 0) {
+      CHARRNN_ASSIGN_OR_RETURN(newest,
+                               NewestModel(client, job.committed_step()));
+    }
+  }
+  CHARRNN_ASSIGN_OR_RETURN(
+      request.training,
+      TrainingRequestFromFlags(files, typed,
+                               newest.has_value() ? &*newest : nullptr));
+  request.config_json = RunConfigJson(request.training, typed, device);
+  return request;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,95 @@
+#include "dist/local_address.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "dist/file_descriptor.h"
+
+namespace charrnn {
+namespace {
+
+using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+
+absl::StatusOr<Addresses> LookUp(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos || colon + 1 == address.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", address, "' is no address: write it as host:port"));
+  }
+  absl::string_view host = address.substr(0, colon);
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(std::string(host).c_str(),
+                                std::string(address.substr(colon + 1)).c_str(),
+                                &hints, &found);
+  if (error != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(address, ": cannot be looked up: ", gai_strerror(error)));
+  }
+  return Addresses(found, &freeaddrinfo);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> LocalAddressTowards(absl::string_view address) {
+  CHARRNN_ASSIGN_OR_RETURN(const Addresses addresses, LookUp(address));
+  std::string why = "no address";
+  for (const addrinfo* there = addresses.get(); there != nullptr;
+       there = there->ai_next) {
+    const FileDescriptor socket_fd(
+        socket(there->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_storage here = {};
+    socklen_t size = sizeof(here);
+    // Of a datagram socket this only chooses the way.
+    if (socket_fd.get() < 0 ||
+        connect(socket_fd.get(), there->ai_addr, there->ai_addrlen) != 0 ||
+        getsockname(socket_fd.get(), reinterpret_cast<sockaddr*>(&here),
+                    &size) != 0) {
+      why = strerror(errno);
+      continue;
+    }
+    std::array<char, NI_MAXHOST> name = {};
+    if (getnameinfo(reinterpret_cast<sockaddr*>(&here), size, name.data(),
+                    name.size(), nullptr, 0, NI_NUMERICHOST) == 0) {
+      return std::string(name.data());
+    }
+  }
+  return absl::UnavailableError(
+      absl::StrCat(address, ": there is no way to it: ", why));
+}
+
+bool IsLoopback(absl::string_view address) {
+  const auto addresses = LookUp(address);
+  if (!addresses.ok()) return false;
+  for (const addrinfo* there = addresses->get(); there != nullptr;
+       there = there->ai_next) {
+    if (there->ai_family == AF_INET) {
+      const auto* in = reinterpret_cast<const sockaddr_in*>(there->ai_addr);
+      constexpr uint32_t kLoopbackNet = 127;
+      if (ntohl(in->sin_addr.s_addr) >> 24 != kLoopbackNet) return false;
+    } else if (there->ai_family == AF_INET6) {
+      const auto* in6 = reinterpret_cast<const sockaddr_in6*>(there->ai_addr);
+      if (!IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr)) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace charrnn

@@ -1,0 +1,23 @@
+#ifndef CHARRNN_DIST_LOCAL_ADDRESS_H_
+#define CHARRNN_DIST_LOCAL_ADDRESS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace charrnn {
+
+// This machine's address as the host of `address`, "host:port", would see it:
+// of the interface by which packets go there. Sends nothing. Possible errors:
+// InvalidArgument if `address` is no such thing or cannot be looked up;
+// Unavailable if there is no way there.
+absl::StatusOr<std::string> LocalAddressTowards(absl::string_view address);
+
+// Whether nobody but this machine can reach "host:port": a name or number of
+// the loopback interface.
+bool IsLoopback(absl::string_view address);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DIST_LOCAL_ADDRESS_H_

@@ -1,0 +1,108 @@
+#ifndef CHARRNN_DIST_WORKER_SESSION_H_
+#define CHARRNN_DIST_WORKER_SESSION_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "dist/coordinator/client.h"
+#include "dist/coordinator/coordinator.pb.h"
+#include "model/train_observer.h"
+
+namespace charrnn {
+
+// A worker's standing with the coordinator: joins generations, and between
+// calls shows on a thread of its own that it lives, and what is wished of it.
+// The coordinator may be away for a while at any time. Thread-safe, but for
+// Join.
+class WorkerSession {
+ public:
+  struct Options {
+    wire::Worker worker;
+    std::string instruction_set;  // that it computes with
+    absl::Duration heartbeat = absl::Seconds(0.5);
+    // After so long without the coordinator a worker that waits for it, and has
+    // nothing else to do, gives up.
+    absl::Duration longest_absence = absl::Minutes(10);
+  };
+
+  // Nothing is owned, everything outlives the session.
+  WorkerSession(CoordinatorClient* client, Clock* clock,
+                const Options& options);
+  ~WorkerSession();
+  WorkerSession(const WorkerSession&) = delete;
+  WorkerSession& operator=(const WorkerSession&) = delete;
+
+  CoordinatorClient& client() { return *client_; }
+  const wire::Worker& worker() const { return options_.worker; }
+
+  // Leaves the generation that it is in, if any, because of `reason`, and
+  // waits for the next. `synced_generation` and `step` tell how new its state
+  // is. Possible errors: Cancelled if the job has ended (see end()); Aborted if
+  // this process counts as dead, or its host has left; Unavailable if the
+  // coordinator has been away for too long; those of CoordinatorClient that no
+  // repeating mends.
+  absl::StatusOr<wire::JoinResponse> Join(int64_t synced_generation,
+                                          int64_t step,
+                                          const std::string& reason);
+
+  // What the coordinator is told of this worker from here on.
+  void SetPhase(wire::Phase phase);
+  void SetStep(const StepReport& report, absl::Duration step_time);
+
+  // What was last heard from the coordinator.
+  wire::Wishes wishes();
+
+  // Blocks until something else than `seen` has been heard, or the timeout has
+  // passed.
+  wire::Wishes AwaitNews(const wire::Wishes& seen, absl::Duration timeout);
+
+  // Repeats itself until it is answered. `how` is of the whole job.
+  absl::Status Finish(wire::JobState how, int64_t step, double wall_s,
+                      const std::string& message);
+
+  // Blocks until the job has ended, or else the generation is over.
+  // OK: look at wishes(). Other errors as Join's.
+  absl::Status AwaitEnd();
+
+  int64_t generation();
+
+ private:
+  void Beat();  // the thread's body
+  void Heard(const wire::Wishes& wishes);
+  // The error of a call, if it is one that ends this worker.
+  absl::Status EndOf(const absl::Status& error);
+
+  CoordinatorClient* const client_;
+  Clock* const clock_;
+  const Options options_;
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  // All guarded by mutex_.
+  wire::HeartbeatRequest beat_;
+  wire::Wishes wishes_;
+  absl::Status dead_;  // why this process counts as dead
+  absl::Duration heard_;
+  bool beat_now_ = false;
+  bool stopping_ = false;
+
+  std::thread beating_;
+};
+
+// Whether it is no use to repeat a call that failed like this.
+bool IsFinal(const absl::Status& error);
+
+// Whether a job in this state has ended.
+bool HasEnded(wire::JobState state);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DIST_WORKER_SESSION_H_

@@ -1,0 +1,168 @@
+#include "dist/worker/state_sync.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/crc32c.h"
+#include "base/status_macros.h"
+#include "dist/collective/collective.h"
+#include "model/torch_status.h"
+#include "model/train_progress.h"
+#include "model/train_state.h"
+
+namespace charrnn {
+namespace {
+
+uint32_t ExtendWith(uint32_t crc, const at::Tensor& tensor) {
+  const at::Tensor values = tensor.cpu().contiguous();
+  return ExtendCrc32c(
+      crc, absl::string_view(
+               reinterpret_cast<const char*>(values.const_data_ptr<float>()),
+               values.nbytes()));
+}
+
+// Of all that decides on the numbers to come; the times that a process has
+// measured are its own.
+uint32_t Checksum(const TrainState& state) {
+  TrainProgress progress = state.progress;
+  progress.training_s = 0;
+  progress.wall_s = 0;
+  progress.records = {};
+  uint32_t crc = Crc32c(ToJson(progress));
+  crc = ExtendWith(crc, state.parameters);
+  crc = ExtendWith(crc, state.exp_avg);
+  return ExtendWith(crc, state.exp_avg_sq);
+}
+
+// What the source tells first.
+struct Announcement {
+  double failed = 0;
+  double checksum = 0;
+  double flat_size = 0;
+  double text_size = 0;  // of the progress or the error, in bytes
+
+  std::array<double, 4> values() const {
+    return {failed, checksum, flat_size, text_size};
+  }
+};
+
+absl::StatusOr<Announcement> Announce(Collective& collective, bool is_source,
+                                      const Announcement& own) {
+  std::array<double, 4> values = {};
+  if (is_source) values = own.values();
+  CHARRNN_RETURN_IF_ERROR(collective.Sum(absl::MakeSpan(values)));
+  return Announcement{values[0], values[1], values[2], values[3]};
+}
+
+absl::StatusOr<std::string> BroadcastText(Collective& collective, int source,
+                                          const std::string& device,
+                                          std::string text, int64_t size) {
+  text.resize(size);
+  at::Tensor bytes;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("copying text", [&] {
+    bytes = at::from_blob(text.data(), {size}, at::kByte)
+                .to(at::Device(device), at::kByte, false, /*copy=*/true);
+  }));
+  CHARRNN_RETURN_IF_ERROR(collective.Broadcast(bytes, source));
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("copying text", [&] {
+    const at::Tensor received = bytes.cpu();
+    text.assign(reinterpret_cast<const char*>(received.const_data_ptr()), size);
+  }));
+  return text;
+}
+
+// Whether it is so in any of the processes.
+absl::StatusOr<bool> Any(Collective& collective, bool is_so) {
+  double count = is_so ? 1 : 0;
+  CHARRNN_RETURN_IF_ERROR(collective.Sum(absl::MakeSpan(&count, 1)));
+  return count > 0;
+}
+
+}  // namespace
+
+absl::Status SyncState(Collective& collective, int source,
+                       const std::string& device,
+                       const absl::Status& source_error,
+                       std::optional<TrainState>& state,
+                       const std::function<void(const char*)>& probe) {
+  const bool is_source = collective.rank() == source;
+  uint32_t own_checksum = 0;
+  if (state.has_value()) {
+    CHARRNN_RETURN_IF_ERROR(CatchTorch(
+        "checking the state", [&] { own_checksum = Checksum(*state); }));
+  }
+  std::string text = !source_error.ok() ? std::string(source_error.message())
+                     : is_source        ? ToJson(state->progress)
+                                        : "";
+  CHARRNN_ASSIGN_OR_RETURN(
+      const Announcement announced,
+      Announce(
+          collective, is_source,
+          {source_error.ok() ? 0.0 : 1.0, double{1} * own_checksum,
+           state.has_value() ? static_cast<double>(state->parameters.numel())
+                             : 0.0,
+           static_cast<double>(text.size())}));
+  if (probe) probe("in the sync");
+  const auto text_size = static_cast<int64_t>(announced.text_size);
+  if (announced.failed != 0) {
+    CHARRNN_ASSIGN_OR_RETURN(
+        text, BroadcastText(collective, source, device, text, text_size));
+    return is_source ? source_error : absl::UnavailableError(text);
+  }
+  const auto checksum = static_cast<uint32_t>(announced.checksum);
+  CHARRNN_ASSIGN_OR_RETURN(
+      const bool anybody_lacks_it,
+      Any(collective, !state.has_value() || own_checksum != checksum));
+  if (!anybody_lacks_it) return absl::OkStatus();
+
+  TrainState copy;
+  if (is_source) {
+    copy = *state;
+  } else {
+    CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
+      const auto options =
+          at::TensorOptions(at::kFloat).device(at::Device(device));
+      const auto size = static_cast<int64_t>(announced.flat_size);
+      copy.parameters = at::empty({size}, options);
+      copy.exp_avg = at::empty({size}, options);
+      copy.exp_avg_sq = at::empty({size}, options);
+    }));
+  }
+  CHARRNN_ASSIGN_OR_RETURN(
+      text, BroadcastText(collective, source, device, text, text_size));
+  CHARRNN_ASSIGN_OR_RETURN(copy.progress, TrainProgressFromJson(text));
+  for (at::Tensor* tensor :
+       {&copy.parameters, &copy.exp_avg, &copy.exp_avg_sq}) {
+    CHARRNN_RETURN_IF_ERROR(collective.Broadcast(*tensor, source));
+  }
+  uint32_t received = 0;
+  CHARRNN_RETURN_IF_ERROR(
+      CatchTorch("checking the state", [&] { received = Checksum(copy); }));
+  CHARRNN_ASSIGN_OR_RETURN(const bool anybody_differs,
+                           Any(collective, received != checksum));
+  if (anybody_differs) {
+    return absl::UnavailableError("the state arrived damaged");
+  }
+  if (!is_source && (!state.has_value() || own_checksum != checksum)) {
+    state = std::move(copy);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace charrnn

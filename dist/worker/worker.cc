@@ -1,0 +1,183 @@
+#include "dist/worker/worker.h"
+
+#include <c10/util/intrusive_ptr.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "dist/collective/agreement.h"
+#include "dist/collective/collective.h"
+#include "dist/collective/coordinator_store.h"
+#include "dist/collective/invariant_reducer.h"
+#include "dist/coordinator/client.h"
+#include "dist/coordinator/coordinator.pb.h"
+#include "dist/worker/session.h"
+#include "dist/worker/state_sync.h"
+#include "model/checkpoint.h"
+#include "model/manifest.h"
+#include "model/train_state.h"
+#include "model/trainer.h"
+#include "model/training_plan.h"
+
+namespace charrnn {
+namespace {
+
+// A checkpoint on its way from the coordinator, of a large model.
+constexpr absl::Duration kDownloadTimeout = absl::Minutes(10);
+
+}  // namespace
+
+Worker::Worker(const Options& options, const TrainingPlan& plan,
+               const Parts& parts, WorkerSession* session)
+    : options_(options),
+      plan_(plan),
+      parts_(parts),
+      session_(session),
+      outbox_(session, parts.clock) {}
+
+absl::Status Worker::Run() {
+  std::string reason;
+  while (true) {
+    const int64_t step = state_.has_value() ? state_->progress.step : 0;
+    const auto joined = session_->Join(synced_generation_, step, reason);
+    if (absl::IsCancelled(joined.status())) return absl::OkStatus();
+    CHARRNN_RETURN_IF_ERROR(joined.status());
+    const absl::Status left = RunGeneration(*joined);
+    if (left.ok()) return absl::OkStatus();
+    CHARRNN_RETURN_IF_ERROR(probe_error_);
+    if (!absl::IsUnavailable(left) && !absl::IsAborted(left)) return left;
+    reason = std::string(left.message());
+  }
+}
+
+void Worker::At(const char* point) {
+  if (!options_.probe || !probe_error_.ok()) return;
+  probe_error_ =
+      options_.probe(point, state_.has_value() ? state_->progress.step : 0);
+}
+
+absl::Status Worker::RunGeneration(const wire::JoinResponse& joined) {
+  At("as the group forms");
+  CHARRNN_RETURN_IF_ERROR(probe_error_);
+  Collective::Options group;
+  group.rank = joined.rank();
+  group.world_size = joined.world_size();
+  group.device = options_.device;
+  group.address = options_.address;
+  group.timeout = options_.collective_timeout;
+  CHARRNN_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Collective> collective,
+      Collective::Create(c10::make_intrusive<CoordinatorStore>(
+                             &session_->client(), session_->worker(),
+                             joined.generation(), joined.boot()),
+                         group));
+  CHARRNN_RETURN_IF_ERROR(Sync(joined, *collective));
+  synced_generation_ = joined.generation();
+  return Train(joined, *collective);
+}
+
+absl::Status Worker::Sync(const wire::JoinResponse& joined,
+                          Collective& collective) {
+  absl::Status error;
+  int source = joined.source_rank();
+  if (source < 0) {
+    source = 0;
+    // Without a checkpoint each draws the same weights, and need not be sent
+    // them; what only one of them can do is no error yet.
+    const bool is_source = joined.rank() == source;
+    if (is_source || joined.committed_step() == 0) {
+      absl::StatusOr<TrainState> newest =
+          joined.committed_step() > 0
+              ? NewestCheckpoint(joined.committed_step())
+              : parts_.initial_state();
+      if (newest.ok()) {
+        state_ = *std::move(newest);
+      } else if (is_source) {
+        error = newest.status();
+      }
+    }
+    collective.AllowFor(kDownloadTimeout);
+  }
+  CHARRNN_RETURN_IF_ERROR(SyncState(collective, source, options_.device, error,
+                                    state_,
+                                    [this](const char* point) { At(point); }));
+  return probe_error_;
+}
+
+absl::StatusOr<TrainState> Worker::NewestCheckpoint(int64_t step) {
+  CHARRNN_ASSIGN_OR_RETURN(
+      const std::vector<CheckpointFile> files,
+      session_->client().GetCheckpoint(step, kDownloadTimeout));
+  CHARRNN_ASSIGN_OR_RETURN(
+      const Checkpoint checkpoint,
+      DecodeCheckpoint(
+          [&](const std::string& name) -> absl::StatusOr<std::string> {
+            for (const CheckpointFile& file : files) {
+              if (file.name == name) return file.bytes;
+            }
+            return absl::DataLossError(absl::StrCat(name, ": it is missing"));
+          }));
+  return TrainState::FromCheckpoint(checkpoint, options_.device);
+}
+
+Wish Worker::LocalWish() {
+  const wire::Wishes wishes = session_->wishes();
+  if (wishes.stop()) return Wish::kStop;
+  return wishes.regroup() || wishes.over() ? Wish::kYield : Wish::kNone;
+}
+
+absl::Status Worker::Train(const wire::JoinResponse& joined,
+                           Collective& collective) {
+  const bool uploader = joined.rank() == std::max(0, joined.source_rank());
+  outbox_.Enter(joined.generation(), uploader);
+  session_->SetPhase(wire::TRAIN);
+  Agreement agreement(&collective, parts_.clock,
+                      [this] { return LocalWish(); });
+  InvariantReducer reducer(&collective, parts_.pool, &agreement,
+                           [this](const char* point) { At(point); });
+  Trainer::Options options = options_.trainer;
+  options.saved_step = joined.committed_step();
+  Trainer trainer(options, plan_,
+                  {parts_.corpus, parts_.pool, &reducer, &outbox_, &outbox_,
+                   parts_.clock, [&] { return agreement.wish(); }},
+                  &*state_);
+  const absl::Status status = trainer.Run();
+  CHARRNN_RETURN_IF_ERROR(probe_error_);
+  if (status.ok()) return End(wire::FINISHED, uploader);
+  if (absl::IsCancelled(status)) return End(wire::STOPPED, uploader);
+  if (absl::IsDataLoss(status)) {
+    // The sums are the same everywhere, and so is their error.
+    return session_->Finish(wire::FAILED, state_->progress.step,
+                            state_->progress.wall_s,
+                            std::string(status.message()));
+  }
+  return status;
+}
+
+absl::Status Worker::End(wire::JobState how, bool uploader) {
+  session_->SetPhase(wire::SAVE);
+  if (uploader) {
+    const absl::Status flushed = outbox_.Flush(options_.save_patience);
+    if (absl::IsResourceExhausted(flushed)) how = wire::FAILED;
+    if (flushed.ok() || how == wire::FAILED) {
+      CHARRNN_RETURN_IF_ERROR(session_->Finish(how, state_->progress.step,
+                                               state_->progress.wall_s,
+                                               std::string(flushed.message())));
+    }
+  }
+  CHARRNN_RETURN_IF_ERROR(session_->AwaitEnd());
+  if (HasEnded(session_->wishes().state())) return absl::OkStatus();
+  return absl::UnavailableError("the generation ended before the job");
+}
+
+}  // namespace charrnn

@@ -1,0 +1,89 @@
+#ifndef CHARRNN_DIST_WORKER_WORKER_H_
+#define CHARRNN_DIST_WORKER_WORKER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/thread_pool.h"
+#include "data/corpus.h"
+#include "dist/collective/collective.h"
+#include "dist/coordinator/coordinator.pb.h"
+#include "dist/worker/outbox.h"
+#include "dist/worker/session.h"
+#include "model/train_state.h"
+#include "model/trainer.h"
+#include "model/training_plan.h"
+
+namespace charrnn {
+
+// One of the processes that train together: joins a generation, takes the
+// newest state, trains until something happens, and joins the next; until the
+// job has ended. dist/PROTOCOL.md tells the rules.
+class Worker {
+ public:
+  struct Options {
+    Trainer::Options trainer;
+    std::string device = "cpu";
+    std::string address;  // this host's, as the other workers reach it
+    absl::Duration collective_timeout = absl::Seconds(10);
+    // How long a checkpoint that a run ends with is offered to a coordinator
+    // that cannot save it.
+    absl::Duration save_patience = absl::Minutes(10);
+    // Called at the points of a worker's life that are named, for tests that
+    // let something go wrong there; an error is the worker's own.
+    std::function<absl::Status(const char* point, int64_t step)> probe;
+  };
+
+  // What the worker works with; nothing is owned, everything outlives it.
+  struct Parts {
+    const Corpus* corpus = nullptr;
+    ThreadPool* pool = nullptr;
+    CoordinatorClient* client = nullptr;
+    Clock* clock = nullptr;
+    // The state of a run that has no checkpoint yet.
+    std::function<absl::StatusOr<TrainState>()> initial_state;
+  };
+
+  Worker(const Options& options, const TrainingPlan& plan, const Parts& parts,
+         WorkerSession* session);
+
+  // Trains until the job has ended, however that is: its end is for the
+  // supervisor to tell. Possible errors: this worker's own, such as those of
+  // the trainer; Aborted if this process counts as dead, or its host has left;
+  // Unavailable if the coordinator has been away for too long.
+  absl::Status Run();
+
+ private:
+  // From joining a generation to leaving it. Unavailable or Aborted: there is a
+  // next one, for the reason that is told. OK: look at how the job stands.
+  absl::Status RunGeneration(const wire::JoinResponse& joined);
+  absl::Status Sync(const wire::JoinResponse& joined, Collective& collective);
+  absl::StatusOr<TrainState> NewestCheckpoint(int64_t step);
+  absl::Status Train(const wire::JoinResponse& joined, Collective& collective);
+  // After the trainer's end: sees to it that what this worker has made is safe,
+  // and that all know. OK once the job has ended.
+  absl::Status End(wire::JobState how, bool uploader);
+  Wish LocalWish();
+  void At(const char* point);
+
+  const Options options_;
+  const TrainingPlan plan_;
+  const Parts parts_;
+  WorkerSession* const session_;
+  Outbox outbox_;
+
+  std::optional<TrainState> state_;
+  int64_t synced_generation_ = 0;
+  absl::Status probe_error_;
+};
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DIST_WORKER_WORKER_H_
