@@ -30,6 +30,10 @@ namespace {
 constexpr int kFirstBackoffMs = 100;
 constexpr int kMaxBackoffMs = 500;
 
+// What a connection may take. A coordinator that is away refuses at once; a
+// busy one, or a far one with TLS, needs its time.
+constexpr int kConnectMs = 5'000;
+
 // A coordinator whose host has gone without a word is noticed after the sum.
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;
@@ -38,7 +42,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(
     const CoordinatorClient::Options& options) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
+  // By which gRPC means the former, whatever its name says.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxBackoffMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);

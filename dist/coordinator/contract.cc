@@ -31,8 +31,12 @@ absl::Status Differs(absl::string_view what, const json& theirs,
 }
 
 absl::Status ComparePart(const json& job, const json& theirs) {
-  for (const auto& [name, value] : theirs.items()) {
+  json all = job;
+  all.update(theirs);
+  for (const auto& entry : all.items()) {
+    const std::string& name = entry.key();
     const json expected = job.value(name, json());
+    const json value = theirs.value(name, json());
     if (expected != value) {
       return Differs(absl::StrCat("--", name, "="), value, expected,
                      "leave the flag out, or give it to all hosts");

@@ -5,6 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,10 +55,15 @@ class Reader {
 
   int64_t Int(const char* name, int64_t min = 0,
               int64_t max = std::numeric_limits<int64_t>::max()) {
-    const json& value = Member(name);
+    return Int(Member(name), name, min, max);
+  }
+  // A value of the list `name`.
+  int64_t Int(const json& value, const char* name, int64_t min = 0,
+              int64_t max = std::numeric_limits<int64_t>::max()) {
     if (!value.is_number_integer()) return Wrong(name), min;
     const auto number = value.get<int64_t>();
-    if (number < min || number > max) return Wrong(name), min;
+    const bool wraps = value.is_number_unsigned() && number < 0;
+    if (wraps || number < min || number > max) return Wrong(name), min;
     return number;
   }
   bool Bool(const char* name) {
@@ -82,17 +88,29 @@ class Reader {
           absl::StrCat("'", name, "' is missing or makes no sense"));
     }
   }
-  const absl::Status& status() const { return status_; }
+  // Once all has been read: what is wrong, a member that nobody has asked for
+  // too.
+  absl::Status Finish() {
+    for (const auto& member : object_.items()) {
+      if (!status_.ok()) break;
+      if (names_.count(member.key()) > 0) continue;
+      status_ = absl::InvalidArgumentError(absl::StrCat(
+          json(member.key()).dump(), " is nothing that it can have"));
+    }
+    return status_;
+  }
 
  private:
-  const json& Member(const char* name) const {
+  const json& Member(const char* name) {
     static const json* const kNone = new json;
+    names_.insert(name);
     if (!object_.is_object()) return *kNone;
     const auto member = object_.find(name);
     return member == object_.end() ? *kNone : *member;
   }
 
   const json& object_;
+  std::set<std::string> names_;  // that have been asked for
   absl::Status status_;
 };
 
@@ -105,9 +123,7 @@ absl::StatusOr<Membership::Durable::Host> ReadHost(const json& object) {
       static_cast<int>(reader.Int("slots", 1, std::numeric_limits<int>::max()));
   host.leaving = reader.Bool("leaving");
   for (const json& number : reader.List("incarnations")) {
-    if (!number.is_number_integer()) reader.Wrong("incarnations");
-    host.incarnations.push_back(
-        number.is_number_integer() ? number.get<int64_t>() : 0);
+    host.incarnations.push_back(reader.Int(number, "incarnations"));
   }
   for (const json& dead : reader.List("dead")) {
     if (!dead.is_boolean()) reader.Wrong("dead");
@@ -117,7 +133,7 @@ absl::StatusOr<Membership::Durable::Host> ReadHost(const json& object) {
       host.dead.size() != host.incarnations.size()) {
     reader.Wrong("slots");
   }
-  CHARRNN_RETURN_IF_ERROR(reader.status());
+  CHARRNN_RETURN_IF_ERROR(reader.Finish());
   return host;
 }
 
@@ -184,8 +200,10 @@ absl::StatusOr<DurableState> DurableStateFromJson(absl::string_view text) {
     known = true;
   }
   if (!known) reader.Wrong("ended");
+  std::set<std::string> ids;
   for (const json& entry : reader.List("hosts")) {
     CHARRNN_ASSIGN_OR_RETURN(auto host, ReadHost(entry));
+    if (!ids.insert(host.id).second) reader.Wrong("hosts");
     membership.hosts.push_back(std::move(host));
   }
   for (const json& entry : reader.List("members")) {
@@ -195,10 +213,10 @@ absl::StatusOr<DurableState> DurableStateFromJson(absl::string_view text) {
     worker.slot.local_rank = static_cast<int>(
         member.Int("local_rank", 0, std::numeric_limits<int>::max()));
     worker.incarnation = member.Int("incarnation");
-    CHARRNN_RETURN_IF_ERROR(member.status());
+    CHARRNN_RETURN_IF_ERROR(member.Finish());
     membership.members.push_back(std::move(worker));
   }
-  CHARRNN_RETURN_IF_ERROR(reader.status());
+  CHARRNN_RETURN_IF_ERROR(reader.Finish());
   return state;
 }
 

@@ -130,9 +130,9 @@ void Job::Wait(Pending pending) {
   news_.notify_one();
 }
 
-void Job::AnswerDurably(const absl::Status& status, Done done) {
+void Job::AnswerDurably(absl::Status status, Done done) {
   Pending pending;
-  pending.answer = [status] { return status; };
+  pending.answer = [status = std::move(status)] { return status; };
   pending.deadline = absl::InfiniteDuration();
   pending.durable_version = membership_->durable_version();
   pending.done = std::move(done);
@@ -222,13 +222,18 @@ void Job::RecordNews() {
     book_->End(report);
     const std::lock_guard<std::mutex> lock(mutex_);
     ended_told_ = true;
+    ++news_of_the_job_;
+    arrived_ = true;
+    news_.notify_one();
     ended_.notify_all();
   });
 }
 
 JobState Job::AwaitEnd(absl::Duration timeout) {
   std::unique_lock<std::mutex> lock(mutex_);
-  ended_.wait_for(lock, absl::ToChronoMilliseconds(timeout),
+  // Condition variables add it to the time, which must not overflow.
+  constexpr absl::Duration kLongest = absl::Hours(24 * 365 * 10);
+  ended_.wait_for(lock, absl::ToChronoMilliseconds(std::min(timeout, kLongest)),
                   [&] { return ended_told_; });
   return ended_told_ ? membership_->job_state() : JobState::kRunning;
 }

@@ -130,17 +130,23 @@ class Job {
   // These are called under mutex_.
   void Wait(Pending pending);
   // Answers with `status` once all that has been done by now is durable.
-  void AnswerDurably(const absl::Status& status, Done done);
+  void AnswerDurably(absl::Status status, Done done);
   void FillWishes(const WorkerId& worker, int64_t generation,
                   wire::Wishes* wishes) const;
   // Whether the operation could be done; false: keys are to be waited for.
   absl::StatusOr<bool> StoreOnce(const wire::StoreRequest& request,
                                  wire::StoreResponse* response);
-  absl::Status AgreeOnInstructionSet(const std::string& theirs);
+  // What all would compute with if a host with `theirs` came.
+  absl::StatusOr<std::string> AgreeOnInstructionSet(
+      const std::string& theirs) const;
   std::string DurableText() const;
   // Puts on the disk thread's list what the membership has to tell of.
   void RecordNews();
   void OnDisk(std::function<void()> task);
+
+  // The disk thread's, without mutex_.
+  // Lets a host in, whose configuration becomes the run's if it has none.
+  absl::Status Admit(const wire::RegisterHostRequest& request);
   // What of the book others may know without the disk's being waited for.
   void Publish();
 
@@ -165,6 +171,8 @@ class Job {
   int64_t recorded_generation_ = 0;
   bool end_recorded_ = false;  // or about to be
   bool ended_told_ = false;    // it is recorded
+  // Counts what a supervisor is told and the membership does not know.
+  int64_t news_of_the_job_ = 0;
   bool stopping_ = false;
   std::set<std::string> farewells_;  // hosts that know of the job's end
   double wall_s_ = 0;

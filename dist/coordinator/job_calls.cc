@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
-#include "dist/coordinator/contract.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/coordinator/job.h"
 #include "dist/coordinator/key_value_store.h"
@@ -129,56 +128,6 @@ absl::Status RecordIn(RunBook& book, const wire::RecordRequest& request) {
 
 }  // namespace
 
-void Job::OpenRun(const wire::OpenRunRequest& /*request*/,
-                  wire::OpenRunResponse* response, Done done) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    response->set_config_json(config_json_);
-    response->set_committed_step(safe_.committed_step);
-  }
-  done(absl::OkStatus());
-}
-
-absl::Status Job::AgreeOnInstructionSet(const std::string& theirs) {
-  if (instruction_set_.empty()) instruction_set_ = theirs;
-  CHARRNN_ASSIGN_OR_RETURN(const std::string common,
-                           CommonInstructionSet(instruction_set_, theirs));
-  if (common != instruction_set_ && membership_->generation() > 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this host's CPU has ", theirs, " at best, and the job computes with ",
-        instruction_set_,
-        ", by which its bits are defined: leave the host out, or begin the run "
-        "with it"));
-  }
-  instruction_set_ = common;
-  return absl::OkStatus();
-}
-
-void Job::RegisterHost(const wire::RegisterHostRequest& request,
-                       wire::RegisterHostResponse* response, Done done) {
-  OnDisk([this, &request, response, done = std::move(done)] {
-    absl::Status status =
-        book_->config_json().empty()
-            ? book_->Begin(request.config_json())
-            : CheckContract(book_->config_json(), request.config_json());
-    if (status.ok()) Publish();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    config_json_ = book_->config_json();
-    if (status.ok()) {
-      membership_->Committed(safe_.committed_step);
-      membership_->SetMaxWorkers(book_->max_workers());
-      status = AgreeOnInstructionSet(request.instruction_set());
-    }
-    if (status.ok()) {
-      status = membership_->RegisterHost(request.host_id(), request.host_name(),
-                                         request.slots(), Now());
-    }
-    response->set_config_json(config_json_);
-    response->set_instruction_set(instruction_set_);
-    AnswerDurably(status, done);
-  });
-}
-
 void Job::WatchHost(const wire::WatchHostRequest& request,
                     wire::WatchHostResponse* response, Done done) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -190,8 +139,8 @@ void Job::WatchHost(const wire::WatchHostRequest& request,
   // What is filled in last is what is sent, also without news.
   const auto fill = [this, &request, response] {
     // Another process of the coordinator counts from another number.
-    const int64_t version =
-        static_cast<int64_t>(boot_ >> 16) + membership_->version();
+    const int64_t version = static_cast<int64_t>(boot_ >> 16) +
+                            membership_->version() + news_of_the_job_;
     const JobState state = membership_->job_state();
     response->set_version(version);
     response->set_state(Ended(state) && !ended_told_ ? wire::RUNNING
@@ -248,8 +197,11 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
                Done done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const WorkerId worker = FromWire(request.worker());
-  const bool heard = request.instruction_set() == instruction_set_;
-  if (heard && !Ended(membership_->job_state())) {
+  // What is agreed upon may change while it waits.
+  const auto is_heard = [this, &request] {
+    return request.instruction_set() == instruction_set_;
+  };
+  if (is_heard() && !Ended(membership_->job_state())) {
     const absl::Status joined =
         membership_->Join(worker, {request.synced_generation(), request.step()},
                           request.left_generation(), request.reason(), Now());
@@ -259,7 +211,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
     }
   }
   Pending pending;
-  pending.answer = [this, worker, heard,
+  pending.answer = [this, worker, is_heard,
                     response]() -> std::optional<absl::Status> {
     const JobState state = membership_->job_state();
     response->set_state(ToWire(state));
@@ -267,7 +219,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
       response->set_error(membership_->first_error());
       return absl::OkStatus();
     }
-    if (!heard) return std::nullopt;
+    if (!is_heard()) return std::nullopt;
     const auto assignment = membership_->AssignmentOf(worker);
     if (!assignment.ok()) return assignment.status();
     if (!assignment->has_value()) return std::nullopt;
@@ -425,7 +377,9 @@ void Job::Record(const wire::RecordRequest& request,
     const std::lock_guard<std::mutex> lock(mutex_);
     member = membership_->CheckMember(FromWire(request.worker()),
                                       request.generation());
-    if (request.has_train()) wall_s_ = request.train().wall_s();
+    if (member.ok() && request.has_train()) {
+      wall_s_ = request.train().wall_s();
+    }
   }
   if (!member.ok()) {
     done(member);

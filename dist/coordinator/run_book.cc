@@ -45,6 +45,15 @@ absl::StatusOr<TrainingConfig> TrainingOf(const std::string& config_json) {
   return TrainingConfigFromJson(config["training"].dump());
 }
 
+int WorkersOf(const TrainingConfig& training) {
+  return static_cast<int>(NumGrains(training.batch_size, training.grains));
+}
+
+absl::Status NotBegun() {
+  return absl::FailedPreconditionError(
+      "the run has no config.json yet: register a host first");
+}
+
 absl::StatusOr<Checkpoint> Decode(const std::vector<CheckpointFile>& files) {
   return DecodeCheckpoint(
       [&](const std::string& name) -> absl::StatusOr<std::string> {
@@ -79,12 +88,25 @@ absl::StatusOr<std::unique_ptr<RunBook>> RunBook::Open(
   return book;
 }
 
+absl::StatusOr<int> RunBook::MaxWorkers(const std::string& config_json) {
+  CHARRNN_ASSIGN_OR_RETURN(const TrainingConfig training,
+                           TrainingOf(config_json));
+  return WorkersOf(training);
+}
+
 absl::Status RunBook::Begin(const std::string& config_json) {
   CHARRNN_RETURN_IF_ERROR(TrainingOf(config_json).status());
   CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
       *files_, JoinPath(run_dir_, kConfigFileName), config_json));
   config_json_ = config_json;
-  return PutInOrder();
+  const absl::Status ready = PutInOrder();
+  if (!ready.ok()) {
+    // It has not begun, and the same again tries again.
+    config_json_.clear();
+    store_.reset();
+    output_.reset();
+  }
+  return ready;
 }
 
 absl::Status RunBook::PutInOrder() {
@@ -94,8 +116,7 @@ absl::Status RunBook::PutInOrder() {
         absl::StrCat(JoinPath(run_dir_, kConfigFileName), ": ",
                      training.status().message()));
   }
-  max_workers_ =
-      static_cast<int>(NumGrains(training->batch_size, training->grains));
+  max_workers_ = WorkersOf(*training);
   store_ = std::make_unique<LocalCheckpointStore>(files_, run_dir_,
                                                   training->keep_checkpoints);
   CHARRNN_ASSIGN_OR_RETURN(const LocalCheckpointStore::Found found,
@@ -118,40 +139,51 @@ absl::Status RunBook::PutInOrder() {
                            RunOutput::Open(files_, clock_, run_dir_, keep));
   index_.Begin(files_->ReadFile(metrics).value_or(""),
                files_->ReadFile(samples).value_or(""));
+  return Complete();
+}
+
+absl::Status RunBook::Complete() {
+  CHARRNN_RETURN_IF_ERROR(output_->CompleteRecords());
+  for (const RecordKind kind :
+       {RecordKind::kTrain, RecordKind::kValidation, RecordKind::kSample}) {
+    recorded_[kind] = index_.Newest(kind);
+  }
   return absl::OkStatus();
 }
 
 absl::Status RunBook::Added(RecordKind kind, int64_t step) {
   index_.Added(kind, step, output_->Records());
-  return output_->CompleteRecords();
+  return Complete();
+}
+
+int64_t RunBook::Recorded(RecordKind kind) const {
+  const auto recorded = recorded_.find(kind);
+  return recorded == recorded_.end() ? 0 : recorded->second;
 }
 
 absl::Status RunBook::Train(const TrainReport& report) {
-  if (!index_.IsNew(RecordKind::kTrain, report.step)) {
-    return output_->CompleteRecords();
-  }
+  if (output_ == nullptr) return NotBegun();
+  if (!index_.IsNew(RecordKind::kTrain, report.step)) return Complete();
   output_->OnTrain(report);
   return Added(RecordKind::kTrain, report.step);
 }
 
 absl::Status RunBook::Validation(const ValidationReport& report) {
-  if (!index_.IsNew(RecordKind::kValidation, report.step)) {
-    return output_->CompleteRecords();
-  }
+  if (output_ == nullptr) return NotBegun();
+  if (!index_.IsNew(RecordKind::kValidation, report.step)) return Complete();
   output_->OnValidation(report);
   return Added(RecordKind::kValidation, report.step);
 }
 
 absl::Status RunBook::Sample(const SampleReport& report) {
-  if (!index_.IsNew(RecordKind::kSample, report.step)) {
-    return output_->CompleteRecords();
-  }
+  if (output_ == nullptr) return NotBegun();
+  if (!index_.IsNew(RecordKind::kSample, report.step)) return Complete();
   output_->OnSample(report);
   return Added(RecordKind::kSample, report.step);
 }
 
 void RunBook::Plan(const RunPlan& plan) {
-  if (plan.total_steps == total_steps_) return;
+  if (output_ == nullptr || plan.total_steps == total_steps_) return;
   total_steps_ = plan.total_steps;
   shown_step_ = plan.start_step;
   output_->OnStart(plan);
@@ -188,9 +220,7 @@ absl::Status RunBook::Save(int64_t step,
                            const std::vector<CheckpointFile>& files,
                            absl::FunctionRef<absl::Status()> confirm) {
   if (step <= committed_step_) return absl::OkStatus();
-  if (store_ == nullptr) {
-    return absl::FailedPreconditionError("the run has not begun");
-  }
+  if (store_ == nullptr) return NotBegun();
   CHARRNN_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Decode(files));
   const TrainProgress& progress = checkpoint.progress;
   if (progress.step != step) {

@@ -2,6 +2,7 @@
 #define CHARRNN_DIST_COORDINATOR_RUN_BOOK_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,7 +47,12 @@ class RunBook {
   // The run's config.json; empty: Begin() is still to come.
   const std::string& config_json() const { return config_json_; }
 
-  // Makes it the run's configuration. InvalidArgument if it is none.
+  // How many workers a run of this configuration could have. InvalidArgument if
+  // it is none.
+  static absl::StatusOr<int> MaxWorkers(const std::string& config_json);
+
+  // Makes it the run's configuration. InvalidArgument if it is none. After any
+  // error the same again tries again.
   absl::Status Begin(const std::string& config_json);
 
   // How many workers the run can have: each computes a grain at least. 1 until
@@ -57,11 +63,12 @@ class RunBook {
   int64_t committed_step() const { return committed_step_; }
   int64_t best_step() const { return best_step_; }
 
-  // The step up to which there are records of a kind.
-  int64_t Recorded(RecordKind kind) const { return index_.Newest(kind); }
+  // The step up to which there are records of a kind, all of them written.
+  int64_t Recorded(RecordKind kind) const;
 
   // Records; what is there already is dropped. ResourceExhausted and others of
   // the file system if it cannot be written yet: the same again tries again.
+  // FailedPrecondition, here and in Save(), before Begin().
   absl::Status Train(const TrainReport& report);
   absl::Status Validation(const ValidationReport& report);
   absl::Status Sample(const SampleReport& report);
@@ -97,7 +104,9 @@ class RunBook {
           Session session);
 
   absl::Status PutInOrder();
-  // Records of `kind` have been written.
+  // Makes up for what could not be written.
+  absl::Status Complete();
+  // A record of `kind` was given to output_.
   absl::Status Added(RecordKind kind, int64_t step);
 
   FileSystem* const files_;
@@ -110,7 +119,8 @@ class RunBook {
   int64_t best_step_ = 0;
   int64_t total_steps_ = 0;  // of the plan; 0: not known yet
   int64_t shown_step_ = 0;
-  RecordIndex index_;
+  RecordIndex index_;  // of what is still to be written too
+  std::map<RecordKind, int64_t> recorded_;
   // Both null until there is a configuration.
   std::unique_ptr<LocalCheckpointStore> store_;
   std::unique_ptr<RunOutput> output_;

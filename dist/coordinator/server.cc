@@ -6,6 +6,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "dist/coordinator/checkpoint_upload.h"
@@ -152,12 +154,26 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
   grpc::SslServerCredentialsOptions options;
   options.pem_key_cert_pairs.push_back(
       {credentials.tls_key, credentials.tls_cert});
-  auto tls = grpc::SslServerCredentials(options);
-  if (tls == nullptr) {
-    return absl::FailedPreconditionError(
-        "--tls_cert, --tls_key: they are no certificate and key");
-  }
-  return tls;
+  return grpc::SslServerCredentials(options);
+}
+
+// Whether "host:port" has a port; gRPC takes 65536 for 0, and so on.
+bool HasPort(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  return colon != absl::string_view::npos &&
+         absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
+         port <= 65535;
+}
+
+// Whether a server could begin with these. gRPC does not tell a certificate
+// that is none from an address that is taken.
+bool MakeSense(const std::shared_ptr<grpc::ServerCredentials>& credentials) {
+  grpc::CallbackGenericService nothing;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", credentials);
+  builder.RegisterCallbackGenericService(&nothing);
+  return builder.BuildAndStart() != nullptr;
 }
 
 }  // namespace
@@ -252,6 +268,12 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     std::unique_ptr<Job> job, const Options& options) {
   auto credentials = ServerCredentials(options.credentials);
   if (!credentials.ok()) return credentials.status();
+  if (!HasPort(options.listen)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options.listen,
+                     ": cannot listen there: it is to be host:port, with a "
+                     "port of at most 65535"));
+  }
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer);
   server->job_ = std::move(job);
   server->service_ =
@@ -275,6 +297,10 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
   server->grpc_ = std::make_unique<Grpc>();
   server->grpc_->server = builder.BuildAndStart();
   if (server->grpc_->server == nullptr || server->port_ == 0) {
+    if (!MakeSense(*credentials)) {
+      return absl::FailedPreconditionError(
+          "--tls_cert, --tls_key: they are no certificate and its key, in PEM");
+    }
     return absl::FailedPreconditionError(absl::StrCat(
         options.listen,
         ": cannot listen there: the address is in use, perhaps by another "
