@@ -11,6 +11,8 @@ int main(int argc, char** argv) {
   return charrnn::TrainDistMain(
       argc, argv,
       [](const charrnn::WorkerEnvironment& worker) -> charrnn::Probe {
+        const char* log = getenv(charrnn::kStepLogVariable);
+        if (log != nullptr) return charrnn::StepLogProbe(log);
         const char* plan = getenv(charrnn::kFaultPlanVariable);
         if (plan == nullptr) return nullptr;
         return charrnn::ProbeOf(charrnn::FaultPlan::FromText(plan),

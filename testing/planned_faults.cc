@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -118,6 +119,22 @@ FaultPlan FaultPlan::FromText(const std::string& text) {
 Probe ProbeOf(const FaultPlan& plan, int local_rank) {
   auto follower = std::make_shared<Follower>(plan, local_rank);
   return [follower](const char* point) { return follower->At(point); };
+}
+
+Probe StepLogProbe(const std::string& folder) {
+  auto log = std::make_shared<std::ofstream>(
+      absl::StrCat(folder, "/steps-", getpid()), std::ios::binary);
+  return [log](const char* point) {
+    if (std::string(point) == kStepPoint) {
+      timespec now = {};
+      clock_gettime(CLOCK_MONOTONIC, &now);
+      const double seconds = static_cast<double>(now.tv_sec) +
+                             1e-9 * static_cast<double>(now.tv_nsec);
+      log->write(reinterpret_cast<const char*>(&seconds), sizeof(seconds));
+      log->flush();
+    }
+    return absl::OkStatus();
+  };
 }
 
 }  // namespace charrnn

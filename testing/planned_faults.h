@@ -43,6 +43,14 @@ inline constexpr char kFaultPlanVariable[] = "CHARRNN_TEST_FAULTS";
 // What the worker `local_rank` calls, so that the plan's faults happen to it.
 Probe ProbeOf(const FaultPlan& plan, int local_rank);
 
+// The environment variable that names a folder where workers note when they
+// have finished a step: "steps-<process number>", a double a step, seconds of
+// CLOCK_MONOTONIC.
+inline constexpr char kStepLogVariable[] = "CHARRNN_TEST_STEP_LOG";
+
+// What a worker calls that notes its steps in `folder`.
+Probe StepLogProbe(const std::string& folder);
+
 }  // namespace charrnn
 
 #endif  // CHARRNN_TESTING_PLANNED_FAULTS_H_

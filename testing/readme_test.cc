@@ -42,7 +42,7 @@ std::string ShellCommand(absl::string_view command) {
   const absl::string_view given =
       absl::StripPrefix(absl::StripLeadingAsciiWhitespace(arguments), "-- ");
   return absl::StrCat(RunfilePath(absl::StrCat("cmd/", words[0])), " ", given,
-                      words[0] == "train"
+                      absl::StartsWith(words[0], "train")
                           ? " --max_steps=2 --hidden_dim=16 --embedding_dim=8"
                           : "");
 }
