@@ -1,0 +1,142 @@
+// What time alone brings about.
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "dist/coordinator/membership.h"
+#include "dist/coordinator/membership_state.h"
+
+namespace charrnn {
+namespace {
+
+// Longer than a supervisor needs to find a coordinator that was restarted.
+constexpr absl::Duration kHostSilence = absl::Seconds(10);
+
+absl::string_view NameOfPhase(Phase phase) {
+  switch (phase) {
+    case Phase::kSetup:
+      return "setting up";
+    case Phase::kTrain:
+      return "training";
+    case Phase::kEvaluate:
+      return "evaluating";
+    case Phase::kSave:
+      return "saving";
+  }
+  return "an unknown phase";
+}
+
+absl::Duration PhaseDeadline(const Membership::Options& options,
+                             const MembershipState::Place& place) {
+  switch (place.phase) {
+    case Phase::kSetup:
+      return options.setup_deadline;
+    case Phase::kTrain:
+      return std::max(options.train_deadline,
+                      options.train_deadline_steps * place.median_step_time);
+    case Phase::kEvaluate:
+    case Phase::kSave:
+      break;
+  }
+  return options.evaluate_deadline;
+}
+
+}  // namespace
+
+void MembershipState::EndSilent(absl::Duration t) {
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      if (place.life == Life::kDead || place.life == Life::kAwaited ||
+          t - place.heard <= options.silence) {
+        continue;
+      }
+      Die(&place,
+          absl::StrCat("silent for ", absl::FormatDuration(options.silence)),
+          /*kill=*/true, t);
+    }
+  }
+}
+
+void MembershipState::EndOverdueMember(absl::Duration t) {
+  if (state != JobState::kRunning) return;
+  Place* first = nullptr;
+  for (Place* place : members) {
+    if (t - place->since > PhaseDeadline(options, *place) &&
+        (first == nullptr || place->since < first->since)) {
+      first = place;
+    }
+  }
+  if (first == nullptr) return;
+  Die(first,
+      absl::StrCat(NameOfPhase(first->phase), " at step ", first->step,
+                   " for over ",
+                   absl::FormatDuration(PhaseDeadline(options, *first))),
+      /*kill=*/true, t);
+}
+
+void MembershipState::EndMissing(absl::Duration t) {
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      const absl::Duration passed = t - place.since;
+      if (place.life == Life::kReturning && passed > options.return_deadline) {
+        Die(&place, "did not return", /*kill=*/true, t);
+      } else if (place.life == Life::kExpected &&
+                 passed > options.setup_deadline) {
+        Die(&place, "did not join", /*kill=*/true, t);
+      }
+    }
+  }
+}
+
+void MembershipState::LoseHosts(absl::Duration t) {
+  for (Host& host : hosts) {
+    if (!host.present() || t - host.heard <= kHostSilence) continue;
+    for (Place& place : host.places) {
+      if (place.life == Life::kAwaited) {
+        SetLife(&place, Life::kDead);
+      } else if (place.life != Life::kDead) {
+        Die(&place, "its host is gone", /*kill=*/true, t);
+      }
+    }
+    host.lost = true;
+    --num_present;
+    present_slots -= static_cast<int>(host.places.size());
+    ++durable_version;
+  }
+  // Who was let go because others would stay may have to save after all.
+  if (num_leaving > 0 && NumStaying() < options.min_hosts) Stop(t);
+}
+
+void MembershipState::CheckMissingHosts(absl::Duration t) {
+  if (state != JobState::kForming) {
+    missing_since.reset();
+    return;
+  }
+  const auto num_hosts =
+      std::count_if(hosts.begin(), hosts.end(), [](const Host& host) {
+        return !host.leaving &&
+               std::any_of(host.places.begin(), host.places.end(),
+                           [](const Place& place) {
+                             return place.life != Life::kDead &&
+                                    place.life != Life::kAwaited;
+                           });
+      });
+  const int wanted = std::max(1, options.min_hosts);
+  if (num_hosts >= wanted) {
+    missing_since.reset();
+    return;
+  }
+  if (!missing_since.has_value()) missing_since = t;
+  if (t - *missing_since <= options.missing_hosts_deadline) return;
+  EndJob(
+      JobState::kFailed,
+      absl::StrCat("for ", absl::FormatDuration(options.missing_hosts_deadline),
+                   " there were workers of ", num_hosts,
+                   num_hosts == 1 ? " host" : " hosts", " where ", wanted,
+                   wanted == 1 ? " is" : " are", " needed"));
+}
+
+}  // namespace charrnn

@@ -1,0 +1,217 @@
+#ifndef CHARRNN_DIST_COORDINATOR_MEMBERSHIP_STATE_H_
+#define CHARRNN_DIST_COORDINATOR_MEMBERSHIP_STATE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "dist/coordinator/membership.h"
+
+namespace charrnn {
+
+inline bool operator<(const StateAge& a, const StateAge& b) {
+  return std::tie(a.generation, a.step) < std::tie(b.generation, b.step);
+}
+
+// What a Membership knows, and the transitions that several of its calls share.
+//
+// Every time in here is of a clock of its own, `t`, which stands still while
+// nobody called: so a coordinator that was asleep moves every deadline.
+struct MembershipState {
+  // What is known of a slot's newest incarnation.
+  enum class Life {
+    kAwaited,    // its host is there, and nothing was heard of it
+    kExpected,   // has been heard of and has not joined yet
+    kJoining,    // waits for the next generation
+    kMember,     // of the running generation
+    kReturning,  // was a member of the last one, which is over
+    kDead,
+  };
+
+  struct Host;
+
+  // A slot.
+  struct Place {
+    Host* host = nullptr;
+    int local_rank = 0;
+
+    // Of the newest incarnation known.
+    int64_t incarnation = 0;
+    Life life = Life::kAwaited;
+    absl::Duration heard;  // when last
+    absl::Duration since;  // when its life, or as a member phase or step, began
+    Phase phase = Phase::kSetup;
+    int64_t step = 0;
+    std::vector<absl::Duration> step_times;  // a ring of the last ones
+    size_t num_step_times = 0;               // that there have been
+    absl::Duration median_step_time;
+    StateAge age;      // as it joined
+    int64_t left = 0;  // as it joined
+    // In the last generation that formed; -1: none, or it has left that.
+    int rank = -1;
+    int last_rank = -1;          // for people; -1: none
+    bool told_of_death = false;  // a call of it was refused
+
+    // Of all incarnations.
+    std::vector<int64_t> to_kill;
+    int64_t deaths_step = 0;  // the job's newest when `deaths` began
+    int deaths = 0;
+    absl::Duration respawn_at;
+    int64_t errors_step = 0;  // the job's newest when `errors` began
+    int errors = 0;
+    std::string first_error;  // of those
+  };
+
+  struct Host {
+    std::string id;
+    std::string name;
+    absl::Duration heard;  // of it or its workers, when last
+    bool lost = false;
+    bool leaving = false;
+    bool left = false;    // implies leaving
+    int num_joining = 0;  // of its places
+    std::vector<Place> places;
+
+    // Whether it counts for something.
+    bool present() const { return !lost && !left; }
+  };
+
+  MembershipState(const Membership::Options& the_options, absl::Duration now)
+      : options(the_options), last_tick(now) {}
+  MembershipState(const MembershipState&) = delete;
+  MembershipState& operator=(const MembershipState&) = delete;
+
+  // Begins each call that is told the time: returns `t`.
+  absl::Duration Observe(absl::Duration now);
+
+  // ---- Who is there (membership_state.cc) ----
+
+  // Takes over what was durable; for a state without hosts.
+  void Restore(const Membership::Durable& durable, absl::Duration t);
+
+  Host* FindHost(const std::string& host_id);
+  // Aborted: no such host. InvalidArgument: it has no such slot.
+  absl::StatusOr<Place*> Find(const WorkerId& worker);
+  // Aborted if nothing that this incarnation says counts.
+  absl::Status CheckHeeded(const Place& place, int64_t incarnation) const;
+  // Somebody alive says something: its place, which is now of its incarnation.
+  absl::StatusOr<Place*> Hear(const WorkerId& worker, absl::Duration t);
+  // A sign of life of a host; InvalidArgument if it was lost and does not fit
+  // any more.
+  absl::Status HearHost(Host* host, absl::Duration t);
+  // InvalidArgument if a host with `slots` places would be too much.
+  absl::Status CheckFits(const std::string& host_name, int slots) const;
+
+  Host* AddHost(const std::string& id, const std::string& name, int slots,
+                absl::Duration t);
+  void SetLife(Place* place, Life life);
+  void SetLeaving(Host* host);
+  // A greater incarnation of a place: the one that was there is dead.
+  void Adopt(Place* place, int64_t incarnation, absl::Duration t);
+  // `kill`: nobody has seen it end.
+  void Die(Place* place, const std::string& why, bool kill, absl::Duration t);
+  // It ended by its own error; too often, and the job fails.
+  void CountError(Place* place, int64_t incarnation,
+                  const std::string& message);
+  // A step that somebody of the job has done.
+  void NoteStep(int64_t step);
+  // What a member says of itself.
+  void NoteProgress(Place* place, Phase phase, int64_t step,
+                    absl::Duration step_time, absl::Duration t);
+
+  int num(Life life) const { return lives[static_cast<size_t>(life)]; }
+  // Hosts that would stay if those left that want to.
+  int NumStaying() const;
+
+  // ---- Generations (membership_forming.cc) ----
+
+  // The running one is over. `agreed`: its members made steps and left it
+  // because they were asked to.
+  void EndGeneration(const std::string& why, bool agreed, absl::Duration t);
+  // A generation that was not known; `place` was in it.
+  void LearnGeneration(int64_t number, Place* place, absl::Duration t);
+  // Forms the next one if nobody is to be waited for. Cheap if not.
+  void TryForm(absl::Duration t);
+  void Form(absl::Duration t);
+  // Whether the first one waits no more.
+  bool FirstIsComplete(absl::Duration t) const;
+  // Whether stopping now would lose a step.
+  bool HoldsUncommitted() const;
+  // Lets go the hosts that want to leave and are not needed any more.
+  void LetLeave();
+  void UpdateRegroup(absl::Duration t);
+  void Stop(absl::Duration t);
+  void EndJob(JobState how, const std::string& error);
+  bool ended() const {
+    return state != JobState::kForming && state != JobState::kRunning;
+  }
+
+  // ---- Deadlines (membership_deadlines.cc) ----
+
+  void EndSilent(absl::Duration t);
+  // A member whose phase lasts too long: of several the one that has been at
+  // it longest, since the others may be waiting for it.
+  void EndOverdueMember(absl::Duration t);
+  void EndMissing(absl::Duration t);
+  void LoseHosts(absl::Duration t);
+  void CheckMissingHosts(absl::Duration t);
+
+  const Membership::Options options;
+  absl::Duration last_tick;  // as the caller's clock has it
+  absl::Duration asleep;     // what `t` is behind that clock
+
+  int64_t version = 0;
+  int64_t durable_version = 0;
+
+  std::deque<Host> hosts;  // as they came; places stay where they are
+  std::map<std::string, Host*> hosts_by_id;
+  std::array<int, 6> lives{};  // how many places are in each
+  int num_present = 0;         // hosts
+  int present_slots = 0;       // of those
+  int num_leaving = 0;         // hosts that want to and have not
+  int num_hosts_joining = 0;   // with a joining worker, and not leaving
+  absl::Duration last_registration;
+
+  JobState state = JobState::kForming;
+  bool stop = false;
+  std::string first_error;
+
+  int64_t generation = 0;       // the last one that has formed, or is known of
+  std::vector<Place*> members;  // of it, by rank
+  std::vector<WorkerId> member_ids;  // of it, by rank
+  std::optional<int> source_rank;    // of it
+  int64_t committed_at_forming = 0;  // of it
+  int64_t start_step = 0;            // of it
+  std::string end_reason;            // of it; empty: it runs
+  std::vector<Membership::Generation> generations;
+
+  int64_t committed_step = 0;
+  int64_t newest_step = 0;  // that anybody has shown
+  int64_t newest_step_at_forming = 0;
+  int idle_generations = 0;  // in a row, up to the last one that is over
+
+  bool regroup = false;
+  std::optional<absl::Duration> regroup_since;  // when it was first wanted
+  std::optional<absl::Duration> missing_since;  // hosts, when forming
+};
+
+// "alpha/1 (rank 3), step 120: the loss is not finite"; "alpha/1: ..." if it
+// has been in no generation.
+std::string Describe(const MembershipState::Place& place,
+                     const std::string& message);
+// "alpha/1".
+std::string NameOf(const MembershipState::Place& place);
+WorkerId IdOf(const MembershipState::Place& place);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_DIST_COORDINATOR_MEMBERSHIP_STATE_H_
