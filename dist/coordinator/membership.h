@@ -36,7 +36,7 @@ struct WorkerId {
   int64_t incarnation = 0;
 };
 
-// What a worker is busy with; each phase has a deadline of its own.
+// What a worker is busy with; each has a deadline of its own.
 enum class Phase { kSetup, kTrain, kEvaluate, kSave };
 
 // How old a worker's state is; a greater one is newer, in the order of the
@@ -226,8 +226,7 @@ class Membership {
   // is running and no worker holds more than is committed.
   void RequestStop(absl::Duration now);
 
-  // Lets time pass: to be called each 0.1 s. If neither this nor any other call
-  // came for late_tick, every deadline moves by as much.
+  // Lets time pass: for each 0.1 s. A late one moves the deadlines by as much.
   void Tick(absl::Duration now);
 
   // Grows whenever something changes that anybody may be waiting for.
@@ -236,11 +235,10 @@ class Membership {
   Durable ToDurable() const;
 
   JobState job_state() const;
+  int64_t generation() const;  // the last one that has formed
   // "alpha/1 (rank 3), step 120: the loss is not finite"; empty: none.
   const std::string& first_error() const;
-  int64_t generation() const;  // the last one that has formed
-  // The last 100, oldest first.
-  const std::vector<Generation>& generations() const;
+  const std::vector<Generation>& generations() const;  // last 100, in order
   std::vector<WorkerView> Workers() const;
 
  private:
