@@ -1,6 +1,7 @@
 #ifndef CHARRNN_DIST_COORDINATOR_MEMBERSHIP_HARNESS_H_
 #define CHARRNN_DIST_COORDINATOR_MEMBERSHIP_HARNESS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
