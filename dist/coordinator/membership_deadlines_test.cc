@@ -188,12 +188,15 @@ TEST(MembershipDeadlinesTest, SlowStepsHaveALongerDeadline) {
 TEST(MembershipDeadlinesTest, OfSeveralStuckMembersTheLongestStuckDies) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
-  // The others make one more step, and then wait for alpha/1.
+  // The others make one more step, and then wait for alpha/1. All are found to
+  // be stuck by the same tick.
+  job.Sleep(absl::Seconds(0.02));
   ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 11), IsOk());
-  job.Advance(absl::Seconds(0.05));
-  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 12), IsOk());
   ASSERT_THAT(job.Beat("beta/0", 1, Phase::kTrain, 11), IsOk());
-  job.Advance(absl::Seconds(30));
+  job.Advance(absl::Seconds(0.05));
+  job.Advance(absl::Seconds(29.9));
+  EXPECT_EQ(job.Members(), "1: alpha/0 alpha/1 beta/0");
+  job.Advance(absl::Seconds(0.1));
   EXPECT_EQ(job.Members(), "forming");
   EXPECT_EQ(job.ToKill("alpha"), "alpha/1");
   EXPECT_THAT(job.ToKill("beta"), IsEmpty());
@@ -296,6 +299,32 @@ TEST(MembershipDeadlinesTest, DeathOfAReplacedIncarnationStartsNothing) {
   EXPECT_EQ(job.Members(), "2: alpha/0#2");
 }
 
+TEST(MembershipDeadlinesTest, ReplacedProcessIsKilledThoughItWasNoMember) {
+  FakeJob job;
+  ASSERT_THAT(job.Register("alpha", 2), IsOk());
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  EXPECT_EQ(job.ToKill("alpha"), "alpha/0");
+  EXPECT_EQ(job.Given("alpha/0"), "ABORTED");
+  // And it counts as a death of the slot.
+  EXPECT_THAT(job.Exit("alpha/0#2"), IsOkAndHolds(Optional(absl::Seconds(1))));
+}
+
+TEST(MembershipDeadlinesTest, HeartbeatOfAnEarlierGenerationIsALifeSignOnly) {
+  FakeJob job;
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 8}, 1), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0", 2, Phase::kTrain, 8), IsOk());
+  job.Advance(absl::Seconds(29));
+  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kSave, 7), IsOk());
+  EXPECT_EQ(job->Workers()[0].step, 8);
+  EXPECT_EQ(job->Workers()[0].phase, Phase::kTrain);
+  job.Advance(absl::Seconds(1.1));
+  EXPECT_EQ(job.Members(), "forming");
+  EXPECT_EQ(job.ToKill("alpha"), "alpha/0");
+}
+
 TEST(MembershipDeadlinesTest, ReportOfALaterIncarnationTellsOfThoseBeforeIt) {
   FakeJob job;
   ASSERT_THAT(job.Register("alpha", 2), IsOk());
@@ -392,11 +421,13 @@ TEST(MembershipDeadlinesTest, GenerationsWithoutANewStepFailTheJob) {
   ASSERT_THAT(job.Register("alpha", 2), IsOk());
   ASSERT_THAT(job.Join("alpha/0"), IsOk());
   ASSERT_THAT(job.Join("alpha/1"), IsOk());
-  for (int g = 1; g <= 4; ++g) {
+  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 7), IsOk());
+  // The first one made a step.
+  for (int g = 1; g <= 5; ++g) {
     ASSERT_EQ(job->generation(), g);
-    ASSERT_THAT(job.Join("alpha/0", {}, g, "connect: timed out"), IsOk());
+    ASSERT_THAT(job.Join("alpha/0", {1, 7}, g, "connect: timed out"), IsOk());
     ASSERT_EQ(job.Members(), "forming");
-    ASSERT_THAT(job.Join("alpha/1", {}, g, "closed"), IsOk());
+    ASSERT_THAT(job.Join("alpha/1", {1, 7}, g, "closed"), IsOk());
   }
   EXPECT_EQ(job.Members(), "failed");
   EXPECT_EQ(job->first_error(),
@@ -452,8 +483,8 @@ TEST(MembershipDeadlinesTest, JobFailsIfTooFewHostsAreThereForTooLong) {
   ASSERT_THAT(job.Join("alpha/0"), IsOk());
   job.Advance(absl::Minutes(9));
   ASSERT_THAT(job.Join("beta/0"), IsOk());
+  // Forming begins anew, however soon.
   EXPECT_EQ(job.Members(), "1: alpha/0 beta/0");
-  job.Advance(absl::Minutes(1));
   ASSERT_THAT(job.Exit("beta/0"), IsOk());
   ASSERT_THAT(job.Join("alpha/0", {1, 1}, 1), IsOk());
   job.Advance(absl::Minutes(10));

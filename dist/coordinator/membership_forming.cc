@@ -144,7 +144,7 @@ bool MembershipState::HoldsUncommitted() const {
 }
 
 void MembershipState::LetLeave() {
-  if (num_leaving == 0 || stop || ended()) return;
+  if (num_leaving == 0 || ended()) return;
   // Of two states at the checkpoint's step or before it neither is needed.
   const auto is_needed = [&](const StateAge& age) {
     return age.generation > 0 && age.step > committed_step;

@@ -20,7 +20,6 @@
 #include "absl/time/time.h"
 #include "dist/coordinator/membership.h"
 #include "gtest/gtest.h"
-#include "testing/status_matchers.h"
 
 namespace charrnn {
 

@@ -261,6 +261,20 @@ TEST(MembershipRestartTest, LeavingHostsLeaveAndThoseThatHaveLeftStayAway) {
   EXPECT_THAT(job.Register("gamma"), IsOk());
 }
 
+TEST(MembershipRestartTest, HostThatHasLeftStaysAwayFromAJobThatStops) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job->LeaveHost("id-alpha", job.now()), IsOk());
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
+  }
+  job->RequestStop(job.now());
+  job.Restart();
+  EXPECT_TRUE(job->HasLeft("id-alpha"));
+  EXPECT_EQ(job.Members(), "2: beta/0");
+  EXPECT_EQ(job.Wishes("beta/0", 2), "stop");
+}
+
 TEST(MembershipRestartTest, EndedJobStaysEnded) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
