@@ -97,6 +97,7 @@ void MembershipState::LoseHosts(absl::Duration t) {
     for (Place& place : host.places) {
       if (place.life == Life::kAwaited) {
         SetLife(&place, Life::kDead);
+        ++durable_version;
       } else if (place.life != Life::kDead) {
         Die(&place, "its host is gone", /*kill=*/true, t);
       }
@@ -104,7 +105,6 @@ void MembershipState::LoseHosts(absl::Duration t) {
     host.lost = true;
     --num_present;
     present_slots -= static_cast<int>(host.places.size());
-    ++durable_version;
   }
   // Who was let go because others would stay may have to save after all.
   if (num_leaving > 0 && NumStaying() < options.min_hosts) Stop(t);

@@ -144,7 +144,7 @@ bool MembershipState::HoldsUncommitted() const {
 }
 
 void MembershipState::LetLeave() {
-  if (num_leaving == 0 || stop || ended()) return;
+  if (num_leaving == 0 || ended()) return;
   // Of two states at the checkpoint's step or before it neither is needed.
   const auto is_needed = [&](const StateAge& age) {
     return age.generation > 0 && age.step > committed_step;
@@ -167,7 +167,9 @@ void MembershipState::LetLeave() {
         });
     if (stays) continue;
     for (Place& place : host.places) {
-      if (place.life != Life::kDead) SetLife(&place, Life::kDead);
+      if (place.life == Life::kDead) continue;
+      SetLife(&place, Life::kDead);
+      ++durable_version;
     }
     if (host.present()) {
       --num_present;
@@ -176,7 +178,6 @@ void MembershipState::LetLeave() {
     host.left = true;
     --num_leaving;
     ++version;
-    ++durable_version;
   }
 }
 
@@ -199,7 +200,7 @@ void MembershipState::UpdateRegroup(absl::Duration t) {
 void MembershipState::Stop(absl::Duration t) {
   if (stop || ended()) return;
   stop = true;
-  ++version;
+  if (state == JobState::kRunning) ++version;
   ++durable_version;
   UpdateRegroup(t);
   TryForm(t);

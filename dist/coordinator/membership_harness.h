@@ -1,6 +1,7 @@
 #ifndef CHARRNN_DIST_COORDINATOR_MEMBERSHIP_HARNESS_H_
 #define CHARRNN_DIST_COORDINATOR_MEMBERSHIP_HARNESS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,7 +20,6 @@
 #include "absl/time/time.h"
 #include "dist/coordinator/membership.h"
 #include "gtest/gtest.h"
-#include "testing/status_matchers.h"
 
 namespace charrnn {
 

@@ -393,6 +393,22 @@ TEST(MembershipTest, HostThatHoldsTheOnlyNewestStateHandsItOnFirst) {
   EXPECT_TRUE(job->HasLeft("id-alpha"));
 }
 
+TEST(MembershipTest, HostWhoseNewestStateIsCommittedNeedNotHandItOn) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job->LeaveHost("id-alpha", job.now()), IsOk());
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  ASSERT_THAT(job.Exit("alpha/1"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1), IsOk());
+  job.Advance(kTick);
+  EXPECT_FALSE(job->HasLeft("id-alpha"));
+  job->Committed(11);
+  job.Advance(kTick);
+  EXPECT_TRUE(job->HasLeft("id-alpha"));
+  ASSERT_THAT(job.Join("beta/0#2"), IsOk());
+  EXPECT_EQ(job.Given("beta/0#2"), "2: rank 0 of 1, source none, committed 11");
+}
+
 TEST(MembershipTest, HostWithoutMembersLeavesAtOnce) {
   FakeJob job(Hosts(1, 3));
   ASSERT_THAT(job.Register("alpha"), IsOk());
