@@ -100,8 +100,18 @@ struct CoordinatorClient::Grpc {
     Response response;
     const grpc::Status status =
         (stub.get()->*method)(context.get(), request, &response);
-    if (!status.ok()) return FromGrpc(status);
+    if (!status.ok()) return Told(status);
     return response;
+  }
+
+  // How a call ended. A coordinator that ends may cancel what it has not
+  // answered, which is not what Cancelled means to the caller.
+  absl::Status Told(const grpc::Status& status) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (status.error_code() == grpc::StatusCode::CANCELLED && !cancelled) {
+      return absl::UnavailableError("the coordinator has ended the call");
+    }
+    return FromGrpc(status);
   }
 
   std::unique_ptr<Stub> stub;
@@ -170,7 +180,7 @@ absl::Status CoordinatorClient::PutCheckpoint(
     open = writer->Write(request);
   }
   writer->WritesDone();
-  return FromGrpc(writer->Finish());
+  return grpc_->Told(writer->Finish());
 }
 
 absl::StatusOr<std::vector<CheckpointFile>> CoordinatorClient::GetCheckpoint(
@@ -189,7 +199,7 @@ absl::StatusOr<std::vector<CheckpointFile>> CoordinatorClient::GetCheckpoint(
                            std::move(*chunk.mutable_data()), chunk.crc32c()});
     if (!added.ok()) context.get()->TryCancel();
   }
-  const absl::Status finished = FromGrpc(reader->Finish());
+  const absl::Status finished = grpc_->Told(reader->Finish());
   CHARRNN_RETURN_IF_ERROR(added);
   CHARRNN_RETURN_IF_ERROR(finished);
   return std::move(assembler).Finish();

@@ -280,6 +280,10 @@ TEST_F(RunBookTest, AnInterruptedCoordinatorLosesNoRecordAndDoublesNone) {
 
   const auto book = Open(Session::kSame);
   EXPECT_EQ(book->committed_step(), 10);
+  EXPECT_EQ(Recorded(),
+            "train 10, train 20, validation 10, validation 20, sample 10, "
+            "sample 20, ");
+  EXPECT_EQ(book->Recorded(RecordKind::kTrain), 20);
   for (const int64_t step : {20, 30}) RecordAll(*book, step);
   EXPECT_EQ(Recorded(),
             "train 10, train 20, train 30, validation 10, validation 20, "

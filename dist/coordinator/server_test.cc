@@ -176,15 +176,19 @@ class ServerTest : public testing::Test {
     return client.GetStatus({}, kLong).status();
   }
 
-  // Registers a host, whose one worker is generation 1.
-  void Form(CoordinatorClient& client) {
+  static void Register(CoordinatorClient& client, int slots) {
     wire::RegisterHostRequest host;
     host.set_host_id("a");
     host.set_host_name("alpha");
-    host.set_slots(1);
+    host.set_slots(slots);
     host.set_config_json(RunConfig());
     host.set_instruction_set("avx2");
     ASSERT_THAT(client.RegisterHost(host, kLong), IsOk());
+  }
+
+  // Registers a host, whose one worker is generation 1.
+  void Form(CoordinatorClient& client) {
+    Register(client, /*slots=*/1);
     const auto joined = client.Join(JoinRequest(), kLong);
     ASSERT_THAT(joined, IsOk());
     ASSERT_EQ(joined->generation(), 1);
@@ -410,13 +414,19 @@ TEST_F(ServerTest, AnUploadThatBreaksOffOrIsOfNobodyCommitsNothing) {
 TEST_F(ServerTest, CancelEndsACallThatWaitsAndThoseThatFollow) {
   Start();
   const auto client = Client();
-  Form(*client);
-  const uint64_t boot = client->Join(JoinRequest(), kLong)->boot();
-  auto waits = std::async(std::launch::async,
-                          [&] { return WaitForAKey(*client, boot); });
-  // Another one's is not touched.
+  Register(*client, /*slots=*/2);
+  // It waits for the other worker.
+  auto waits = std::async(std::launch::async, [&] {
+    return client->Join(JoinRequest(), absl::Hours(1)).status();
+  });
+  // Another one's calls are not touched.
   const auto other = Client();
-  EXPECT_THAT(Ask(*other), IsOk());
+  for (bool is_waiting = false; !is_waiting;) {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const wire::GetStatusResponse status,
+                                 other->GetStatus({}, kLong));
+    is_waiting =
+        status.members_size() > 0 && status.members(0).state() == "joining";
+  }
   client->Cancel();
   EXPECT_THAT(waits.get(), StatusIs(kCancelled));
   EXPECT_THAT(Ask(*client), StatusIs(kCancelled));
