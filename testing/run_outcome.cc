@@ -60,8 +60,13 @@ std::map<std::string, std::string> RunOutcome(const Workplace& workplace,
   outcome["trainer.json"] = WithoutTimes(Object(read("latest/trainer.json")));
   outcome["samples.txt"] = read("samples.txt");
   for (const json& line : Metrics(workplace, run_dir)) {
-    if (line.value("event", "") == "generation") continue;
-    absl::StrAppend(&outcome["metrics.jsonl"], WithoutTimes(line), "\n");
+    const std::string event = line.value("event", "");
+    if (event == "generation") continue;
+    // A checkpoint is told of when it has been written, which may be after a
+    // record that was made later.
+    absl::StrAppend(
+        &outcome[event == "checkpoint" ? kCheckpointRecords : "metrics.jsonl"],
+        WithoutTimes(line), "\n");
   }
   const std::string prefix = absl::StrCat(run_dir, "/");
   for (const auto& [path, contents] : workplace.Snapshot()) {

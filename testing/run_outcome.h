@@ -11,6 +11,9 @@
 
 namespace charrnn {
 
+// Where RunOutcome() has the lines on checkpoints of metrics.jsonl.
+inline constexpr char kCheckpointRecords[] = "metrics.jsonl, checkpoints";
+
 // What a run has come to, and must be the same however it came there: the
 // weights and moments of its newest checkpoint, its progress, samples, metrics
 // and links, by what it is. Without what a clock has said, and without the

@@ -261,7 +261,7 @@ absl::Status Membership::Finish(const WorkerId& worker, int64_t generation,
   CHARRNN_ASSIGN_OR_RETURN(const Place* place, state_->Find(worker));
   if (how == JobState::kFailed) {
     state_->EndJob(how, Describe(*place, error));
-  } else if (place->rank == 0) {
+  } else if (place->rank == state_->source_rank.value_or(0)) {
     state_->EndJob(how, "");
   }
   return absl::OkStatus();
