@@ -15,7 +15,20 @@ _USES_LIBTORCH = ("model", "dist")
 
 # Libraries without a test of their own, and why.
 _WITHOUT_TEST = {
+    "//cmd:dist_host": "testing/dist_*_test run it as a process",
+    "//cmd:dist_worker": "testing/dist_*_test run it as a process",
+    "//cmd:job_request": "testing/dist_*_test run it as a process",
+    "//cmd:run_summary": "testing/training_end_to_end_test reads its lines",
+    "//cmd:train_dist_main": "testing/dist_*_test run it as a process",
+    "//dist/collective:thread_group": "collective_test is about those it starts",
+    "//dist/coordinator:client": "server_test calls by it",
+    "//dist/coordinator:coordinator_grpc": "generated",
+    "//dist/coordinator:coordinator_proto": "generated",
+    "//dist/coordinator:grpc_status": "server_test sees what comes through",
+    "//dist/worker:worker": "testing/dist_*_test run it as a process",
+    "//dist:probe": "an interface, without behaviour",
     "//model:train_observer": "an interface, without behaviour",
+    "//testing:dist_job": "testing/soak_test and others are about its processes",
 }
 
 _PRIVATE = 'default_visibility = ["//visibility:private"]'

@@ -86,34 +86,5 @@ TEST(InvariantReducerTest, EveryProcessGetsTheNumbersOfAll) {
   });
 }
 
-TEST(AgreementTest, AWishOfOneIsAWishOfAllAfterTheSameStep) {
-  RunAsGroup(3, kLong, [](Collective& group) {
-    Wish local = Wish::kNone;
-    Agreement agreement(&group, Clock::Real(), [&] { return local; });
-    std::vector<double> none;
-    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
-    EXPECT_EQ(agreement.wish(), Wish::kNone);
-    if (group.rank() == 2) local = Wish::kYield;
-    EXPECT_EQ(agreement.wish(), Wish::kNone);
-    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
-    EXPECT_EQ(agreement.wish(), Wish::kYield);
-    if (group.rank() == 1) local = Wish::kStop;
-    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
-    EXPECT_EQ(agreement.wish(), Wish::kStop);
-  });
-}
-
-TEST(AgreementTest, AllKnowWhoWasTheSlowest) {
-  RunAsGroup(3, kLong, [](Collective& group) {
-    FakeClock clock;
-    Agreement agreement(&group, &clock, [] { return Wish::kNone; });
-    clock.Advance(group.rank() == 1 ? absl::Seconds(3) : absl::Seconds(1));
-    std::vector<double> none;
-    ASSERT_THAT(agreement.Agree(absl::MakeSpan(none)), IsOk());
-    EXPECT_EQ(agreement.slowest_rank(), 1);
-    EXPECT_EQ(agreement.slowest_step(), absl::Seconds(3));
-  });
-}
-
 }  // namespace
 }  // namespace charrnn

@@ -1,5 +1,6 @@
 #include "dist/worker/outbox.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "dist/probe.h"
 #include "dist/worker/session.h"
 #include "model/checkpoint.h"
+#include "model/checkpoint_store.h"
 #include "model/manifest.h"
 #include "model/train_observer.h"
 
@@ -36,9 +38,17 @@ constexpr absl::Duration kRecordTimeout = absl::Seconds(10);
 // A large model over a slow network onto a slow disk.
 constexpr absl::Duration kUploadTimeout = absl::Minutes(10);
 
-// Checkpoints that wait, beside the one that is being sent, before older ones
-// give way: the best and the newest.
-constexpr int kMaxWaiting = 2;
+// Memory that checkpoints may take while they wait, beside the one that is
+// being sent; but the best and the newest always may.
+constexpr int64_t kMaxWaitingBytes = 256 << 20;
+constexpr int64_t kMinWaiting = 2;
+
+// How many of these may wait before older ones give way.
+int64_t MaxWaiting(const Checkpoint& checkpoint) {
+  return std::max(kMinWaiting,
+                  kMaxWaitingBytes / CheckpointBytes(static_cast<int64_t>(
+                                         checkpoint.model.parameters.size())));
+}
 
 // How often what others have sent is looked at.
 constexpr absl::Duration kLook = absl::Milliseconds(500);
@@ -144,12 +154,17 @@ absl::StatusOr<std::string> Outbox::Save(const Checkpoint& checkpoint) {
   item.step = checkpoint.progress.step;
   item.checkpoint = std::make_unique<Checkpoint>(checkpoint);
   const std::lock_guard<std::mutex> lock(mutex_);
-  int waiting = 0;
+  const int64_t most = MaxWaiting(checkpoint);
+  int64_t waiting = 0;
   for (auto it = items_.end(); it != items_.begin();) {
     --it;
     if (it->checkpoint == nullptr || it->sending) continue;
     const bool best = it->step == checkpoint.progress.best_step;
-    if (++waiting >= kMaxWaiting && !best) it = items_.erase(it);
+    if (++waiting < most || best) continue;
+    CHARRNN_LOG(WARNING) << "the checkpoint of step " << it->step
+                         << " gave way to newer ones: the coordinator has not "
+                            "taken it in time";
+    it = items_.erase(it);
   }
   items_.push_back(std::move(item));
   news_.notify_all();

@@ -28,8 +28,8 @@ namespace charrnn {
 // coordinator says that they are safe, whoever sent them; one of them, the
 // uploader, sends. So nothing is lost unless all workers are.
 //
-// Training never waits for it: while the coordinator is away, a newer
-// checkpoint takes the place of an older one, but for the best.
+// Training never waits for it: where checkpoints that wait would take too much
+// memory, newer ones take the place of older ones, but for the best.
 //
 // The observer's and the store's calls come from the trainer; the others from
 // the thread that owns the outbox.
