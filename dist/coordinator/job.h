@@ -67,34 +67,34 @@ class Job {
 
   // The calls of coordinator.proto.
   void OpenRun(const wire::OpenRunRequest& request,
-               wire::OpenRunResponse* response, Done done);
+               wire::OpenRunResponse* response, const Done& done);
   void RegisterHost(const wire::RegisterHostRequest& request,
-                    wire::RegisterHostResponse* response, Done done);
+                    wire::RegisterHostResponse* response, const Done& done);
   void WatchHost(const wire::WatchHostRequest& request,
-                 wire::WatchHostResponse* response, Done done);
+                 wire::WatchHostResponse* response, const Done& done);
   void ReportExit(const wire::ReportExitRequest& request,
-                  wire::ReportExitResponse* response, Done done);
+                  wire::ReportExitResponse* response, const Done& done);
   void LeaveHost(const wire::LeaveHostRequest& request,
-                 wire::LeaveHostResponse* response, Done done);
+                 wire::LeaveHostResponse* response, const Done& done);
   void Join(const wire::JoinRequest& request, wire::JoinResponse* response,
-            Done done);
+            const Done& done);
   void Heartbeat(const wire::HeartbeatRequest& request,
-                 wire::HeartbeatResponse* response, Done done);
+                 wire::HeartbeatResponse* response, const Done& done);
   void Store(const wire::StoreRequest& request, wire::StoreResponse* response,
-             Done done);
+             const Done& done);
   void Record(const wire::RecordRequest& request,
-              wire::RecordResponse* response, Done done);
+              wire::RecordResponse* response, const Done& done);
   void PutCheckpoint(const wire::Worker& worker, int64_t generation,
                      int64_t step, std::vector<CheckpointFile> files,
-                     Done done);
+                     const Done& done);
   void GetCheckpoint(int64_t step, std::vector<CheckpointFile>* files,
-                     Done done);
+                     const Done& done);
   void Finish(const wire::FinishRequest& request,
-              wire::FinishResponse* response, Done done);
+              wire::FinishResponse* response, const Done& done);
   void GetStatus(const wire::GetStatusRequest& request,
-                 wire::GetStatusResponse* response, Done done);
+                 wire::GetStatusResponse* response, const Done& done);
   void Stop(const wire::StopRequest& request, wire::StopResponse* response,
-            Done done);
+            const Done& done);
 
   // Blocks until the job has ended and its end is recorded, or the timeout has
   // passed; returns how it stands.

@@ -17,7 +17,7 @@
 namespace charrnn {
 
 void Job::OpenRun(const wire::OpenRunRequest& /*request*/,
-                  wire::OpenRunResponse* response, Done done) {
+                  wire::OpenRunResponse* response, const Done& done) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     response->set_config_json(config_json_);
@@ -43,8 +43,8 @@ absl::StatusOr<std::string> Job::AgreeOnInstructionSet(
 }
 
 void Job::RegisterHost(const wire::RegisterHostRequest& request,
-                       wire::RegisterHostResponse* response, Done done) {
-  OnDisk([this, &request, response, done = std::move(done)] {
+                       wire::RegisterHostResponse* response, const Done& done) {
+  OnDisk([this, &request, response, done] {
     absl::Status status = Admit(request);
     const std::lock_guard<std::mutex> lock(mutex_);
     response->set_config_json(config_json_);

@@ -60,7 +60,8 @@ class Answer {
 template <typename Request, typename Response>
 class Call {
  public:
-  Call(Job& job, void (Job::*method)(const Request&, Response*, Job::Done),
+  Call(Job& job,
+       void (Job::*method)(const Request&, Response*, const Job::Done&),
        const Request& request)
       : state_(std::make_shared<State>()) {
     state_->request = request;

@@ -1,3 +1,5 @@
+#include <absl/strings/string_view.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,7 +18,6 @@
 #include "dist/coordinator/job.h"
 #include "dist/coordinator/key_value_store.h"
 #include "dist/coordinator/membership.h"
-#include "dist/coordinator/record_index.h"
 #include "dist/coordinator/run_book.h"
 #include "model/manifest.h"
 #include "model/train_observer.h"
@@ -126,14 +127,64 @@ absl::Status RecordIn(RunBook& book, const wire::RecordRequest& request) {
   return absl::OkStatus();
 }
 
+// An operation on one key, which never waits.
+absl::Status OnKey(const wire::StoreRequest& request, const std::string& key,
+                   KeyValueStore& store, wire::StoreResponse* response) {
+  switch (request.operation()) {
+    case wire::StoreRequest::SET:
+      return store.Set(key, request.value());
+    case wire::StoreRequest::APPEND:
+      return store.Append(key, request.value());
+    case wire::StoreRequest::ADD: {
+      CHARRNN_ASSIGN_OR_RETURN(const int64_t sum,
+                               store.Add(key, request.amount()));
+      response->set_number(sum);
+      return absl::OkStatus();
+    }
+    case wire::StoreRequest::COMPARE_SET: {
+      CHARRNN_ASSIGN_OR_RETURN(
+          const std::string value,
+          store.CompareSet(key, request.expected(), request.value()));
+      response->add_values(value);
+      return absl::OkStatus();
+    }
+    case wire::StoreRequest::DELETE: {
+      CHARRNN_ASSIGN_OR_RETURN(const bool was, store.Delete(key));
+      response->set_number(was ? 1 : 0);
+      return absl::OkStatus();
+    }
+    default:
+      return absl::InvalidArgumentError("unknown operation");
+  }
+}
+
+// An operation on several keys: false if one is to be waited for.
+absl::StatusOr<bool> OnKeys(const wire::StoreRequest& request,
+                            const KeyValueStore& store,
+                            wire::StoreResponse* response) {
+  const std::vector<std::string> keys(request.keys().begin(),
+                                      request.keys().end());
+  CHARRNN_ASSIGN_OR_RETURN(const bool all, store.Check(keys));
+  if (request.operation() == wire::StoreRequest::CHECK) {
+    response->set_number(all ? 1 : 0);
+    return true;
+  }
+  if (!all || request.operation() == wire::StoreRequest::WAIT) return all;
+  for (const std::string& key : keys) {
+    CHARRNN_ASSIGN_OR_RETURN(const auto value, store.Get(key));
+    response->add_values(value.value_or(""));
+  }
+  return true;
+}
+
 }  // namespace
 
 void Job::WatchHost(const wire::WatchHostRequest& request,
-                    wire::WatchHostResponse* response, Done done) {
+                    wire::WatchHostResponse* response, const Done& done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const absl::Status alive = membership_->HostAlive(request.host_id(), Now());
   if (!alive.ok() && !Ended(membership_->job_state())) {
-    AnswerDurably(alive, std::move(done));
+    AnswerDurably(alive, done);
     return;
   }
   // What is filled in last is what is sent, also without news.
@@ -166,12 +217,12 @@ void Job::WatchHost(const wire::WatchHostRequest& request,
     return absl::OkStatus();
   };
   pending.deadline = Now() + options_.poll;
-  pending.done = std::move(done);
+  pending.done;
   Wait(std::move(pending));
 }
 
 void Job::ReportExit(const wire::ReportExitRequest& request,
-                     wire::ReportExitResponse* response, Done done) {
+                     wire::ReportExitResponse* response, const Done& done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto after =
       membership_->ReportExit(FromWire(request.worker()),
@@ -182,19 +233,19 @@ void Job::ReportExit(const wire::ReportExitRequest& request,
   }
   AnswerDurably(
       Ended(membership_->job_state()) ? absl::OkStatus() : after.status(),
-      std::move(done));
+      done);
 }
 
 void Job::LeaveHost(const wire::LeaveHostRequest& request,
-                    wire::LeaveHostResponse* /*response*/, Done done) {
+                    wire::LeaveHostResponse* /*response*/, const Done& done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const absl::Status status = membership_->LeaveHost(request.host_id(), Now());
   AnswerDurably(Ended(membership_->job_state()) ? absl::OkStatus() : status,
-                std::move(done));
+                done);
 }
 
 void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
-               Done done) {
+               const Done& done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const WorkerId worker = FromWire(request.worker());
   // What is agreed upon may change while it waits.
@@ -206,7 +257,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
         membership_->Join(worker, {request.synced_generation(), request.step()},
                           request.left_generation(), request.reason(), Now());
     if (!joined.ok() && !Ended(membership_->job_state())) {
-      AnswerDurably(joined, std::move(done));
+      AnswerDurably(joined, done);
       return;
     }
   }
@@ -234,7 +285,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
   };
   pending.durable_version = membership_->durable_version();
   pending.deadline = Now() + options_.poll;
-  pending.done = std::move(done);
+  pending.done;
   Wait(std::move(pending));
 }
 
@@ -255,7 +306,7 @@ void Job::FillWishes(const WorkerId& worker, int64_t generation,
 }
 
 void Job::Heartbeat(const wire::HeartbeatRequest& request,
-                    wire::HeartbeatResponse* response, Done done) {
+                    wire::HeartbeatResponse* response, const Done& done) {
   absl::Status status;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -288,66 +339,26 @@ absl::StatusOr<bool> Job::StoreOnce(const wire::StoreRequest& request,
     store_generation_ = request.generation();
     store_.Clear();
   }
-  const std::vector<std::string> keys(request.keys().begin(),
-                                      request.keys().end());
-  const bool several = request.operation() == wire::StoreRequest::GET ||
-                       request.operation() == wire::StoreRequest::CHECK ||
-                       request.operation() == wire::StoreRequest::WAIT;
-  const bool none = request.operation() == wire::StoreRequest::NUM_KEYS;
-  if (!several && keys.size() != (none ? 0 : 1)) {
-    return absl::InvalidArgumentError("the operation is on one key");
-  }
   switch (request.operation()) {
-    case wire::StoreRequest::SET:
-      CHARRNN_RETURN_IF_ERROR(store_.Set(keys[0], request.value()));
-      return true;
-    case wire::StoreRequest::APPEND:
-      CHARRNN_RETURN_IF_ERROR(store_.Append(keys[0], request.value()));
-      return true;
-    case wire::StoreRequest::ADD: {
-      CHARRNN_ASSIGN_OR_RETURN(const int64_t sum,
-                               store_.Add(keys[0], request.amount()));
-      response->set_number(sum);
-      return true;
-    }
-    case wire::StoreRequest::COMPARE_SET: {
-      CHARRNN_ASSIGN_OR_RETURN(
-          const std::string value,
-          store_.CompareSet(keys[0], request.expected(), request.value()));
-      response->add_values(value);
-      return true;
-    }
-    case wire::StoreRequest::DELETE: {
-      CHARRNN_ASSIGN_OR_RETURN(const bool was, store_.Delete(keys[0]));
-      response->set_number(was ? 1 : 0);
-      return true;
-    }
+    case wire::StoreRequest::GET:
+    case wire::StoreRequest::CHECK:
+    case wire::StoreRequest::WAIT:
+      return OnKeys(request, store_, response);
     case wire::StoreRequest::NUM_KEYS:
       response->set_number(store_.num_keys());
       return true;
-    case wire::StoreRequest::CHECK: {
-      CHARRNN_ASSIGN_OR_RETURN(const bool all, store_.Check(keys));
-      response->set_number(all ? 1 : 0);
-      return true;
-    }
-    case wire::StoreRequest::WAIT:
-      return store_.Check(keys);
-    case wire::StoreRequest::GET: {
-      CHARRNN_ASSIGN_OR_RETURN(const bool all, store_.Check(keys));
-      if (!all) return false;
-      for (const std::string& key : keys) {
-        CHARRNN_ASSIGN_OR_RETURN(const auto value, store_.Get(key));
-        response->add_values(value.value_or(""));
-      }
-      return true;
-    }
     default:
-      return absl::InvalidArgumentError("unknown operation");
+      break;
   }
+  if (request.keys_size() != 1) {
+    return absl::InvalidArgumentError("the operation is on one key");
+  }
+  CHARRNN_RETURN_IF_ERROR(OnKey(request, request.keys(0), store_, response));
+  return true;
 }
 
 void Job::Store(const wire::StoreRequest& request,
-                wire::StoreResponse* response, Done done) {
+                wire::StoreResponse* response, const Done& done) {
   std::unique_lock<std::mutex> lock(mutex_);
   const auto once = StoreOnce(request, response);
   if (!once.ok() || *once) {
@@ -366,12 +377,12 @@ void Job::Store(const wire::StoreRequest& request,
   pending.deadline = Now() + absl::Milliseconds(request.timeout_ms());
   pending.late = absl::DeadlineExceededError(
       absl::StrCat("waited for the key '", request.keys(0), "'"));
-  pending.done = std::move(done);
+  pending.done;
   Wait(std::move(pending));
 }
 
 void Job::Record(const wire::RecordRequest& request,
-                 wire::RecordResponse* response, Done done) {
+                 wire::RecordResponse* response, const Done& done) {
   absl::Status member;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -385,7 +396,7 @@ void Job::Record(const wire::RecordRequest& request,
     done(member);
     return;
   }
-  OnDisk([this, &request, response, done = std::move(done)] {
+  OnDisk([this, &request, response, done] {
     const absl::Status status = RecordIn(*book_, request);
     const RecordSizes sizes = book_->SizesAsOf(request.sizes_as_of());
     response->set_metrics_bytes(sizes.metrics);
@@ -397,14 +408,13 @@ void Job::Record(const wire::RecordRequest& request,
 
 void Job::PutCheckpoint(const wire::Worker& worker, int64_t generation,
                         int64_t step, std::vector<CheckpointFile> files,
-                        Done done) {
+                        const Done& done) {
   const WorkerId id = FromWire(worker);
   const auto is_member = [this, id, generation] {
     const std::lock_guard<std::mutex> lock(mutex_);
     return membership_->CheckMember(id, generation);
   };
-  OnDisk([this, is_member, step, files = std::move(files),
-          done = std::move(done)] {
+  OnDisk([this, is_member, step, files = std::move(files), done] {
     absl::Status status = is_member();
     if (status.ok()) status = book_->Save(step, files, is_member);
     if (status.ok()) {
@@ -417,16 +427,17 @@ void Job::PutCheckpoint(const wire::Worker& worker, int64_t generation,
 }
 
 void Job::GetCheckpoint(int64_t step, std::vector<CheckpointFile>* files,
-                        Done done) {
-  OnDisk([this, step, files, done = std::move(done)] {
+                        const Done& done) {
+  OnDisk([this, step, files, done] {
     auto read = book_->Read(step);
-    if (read.ok()) *files = *std::move(read);
-    done(read.status());
+    const absl::Status status = read.status();
+    if (status.ok()) *files = *std::move(read);
+    done(status);
   });
 }
 
 void Job::Finish(const wire::FinishRequest& request,
-                 wire::FinishResponse* /*response*/, Done done) {
+                 wire::FinishResponse* /*response*/, const Done& done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const JobState how = request.how() == wire::FINISHED  ? JobState::kFinished
                        : request.how() == wire::STOPPED ? JobState::kStopped
@@ -436,11 +447,11 @@ void Job::Finish(const wire::FinishRequest& request,
       membership_->Finish(FromWire(request.worker()), request.generation(), how,
                           request.message(), Now());
   AnswerDurably(Ended(membership_->job_state()) ? absl::OkStatus() : status,
-                std::move(done));
+                done);
 }
 
 void Job::GetStatus(const wire::GetStatusRequest& /*request*/,
-                    wire::GetStatusResponse* response, Done done) {
+                    wire::GetStatusResponse* response, const Done& done) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     response->set_state(ToWire(membership_->job_state()));
@@ -473,10 +484,10 @@ void Job::GetStatus(const wire::GetStatusRequest& /*request*/,
 }
 
 void Job::Stop(const wire::StopRequest& /*request*/,
-               wire::StopResponse* /*response*/, Done done) {
+               wire::StopResponse* /*response*/, const Done& done) {
   const std::lock_guard<std::mutex> lock(mutex_);
   membership_->RequestStop(Now());
-  AnswerDurably(absl::OkStatus(), std::move(done));
+  AnswerDurably(absl::OkStatus(), done);
 }
 
 }  // namespace charrnn

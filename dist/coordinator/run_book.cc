@@ -1,6 +1,5 @@
 #include "dist/coordinator/run_book.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>

@@ -3,6 +3,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <chrono>
@@ -140,7 +141,7 @@ template <typename Reactor>
 class Refusal : public Reactor {
  public:
   explicit Refusal(const absl::Status& why) { this->Finish(ToGrpc(why)); }
-  void OnReadDone(bool) {}
+  void OnReadDone(bool) override {}
   void OnDone() override { delete this; }
 };
 
@@ -241,7 +242,7 @@ class CoordinatorServer::Service : public wire::Coordinator::CallbackService {
   grpc::ServerUnaryReactor* Call(grpc::CallbackServerContext* context,
                                  const Request& request, Response* response,
                                  void (Job::*call)(const Request&, Response*,
-                                                   Job::Done)) {
+                                                   const Job::Done&)) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     const absl::Status status = Authorize(*context);
     if (!status.ok()) {
