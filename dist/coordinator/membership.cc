@@ -305,6 +305,7 @@ Membership::Durable Membership::ToDurable() const {
     for (const Place& place : from.places) {
       host.incarnations.push_back(place.incarnation);
       host.dead.push_back(place.life == Life::kDead);
+      host.first_generations.push_back(place.first_generation);
     }
     durable.hosts.push_back(host);
   }

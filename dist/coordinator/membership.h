@@ -89,8 +89,9 @@ class Membership {
     int64_t generation = 0;
     int rank = 0;
     int world_size = 0;
-    // Whose state all take; none: the newest committed checkpoint's, or if
-    // there is none the initial one, which rank 0 has.
+    // Whose state all take, and who uploads: of those with the newest state the
+    // one that has been a member longest. None: the newest committed
+    // checkpoint's, or if there is none the initial one; rank 0 has it.
     std::optional<int> source_rank;
     int64_t committed_step = 0;  // 0: there is no checkpoint
   };
@@ -138,9 +139,11 @@ class Membership {
       std::string name;
       int slots = 0;
       bool leaving = false;
-      // Of each slot the newest incarnation known, and whether that is dead.
+      // Of each slot the newest incarnation known, whether that is dead, and
+      // the first generation that it was a member of; 0: none.
       std::vector<int64_t> incarnations;
       std::vector<bool> dead;
+      std::vector<int64_t> first_generations;
     };
     std::vector<Host> hosts;  // in the order in which they came
     int64_t generation = 0;   // the last one that has formed
@@ -216,9 +219,9 @@ class Membership {
   // OK if `generation` is running and the worker in it; Aborted otherwise.
   absl::Status CheckMember(const WorkerId& worker, int64_t generation) const;
 
-  // A member says that the job is over: kFinished or kStopped by rank 0 alone
-  // (another's is ignored), kFailed, with its error, by anybody. Aborted as
-  // CheckMember; the same again, once it has ended so, is no error.
+  // A member says that the job is over: kFinished or kStopped by the uploader
+  // alone (another's is ignored), kFailed, with its error, by anybody. Aborted
+  // as CheckMember; the same again, once it has ended so, is no error.
   absl::Status Finish(const WorkerId& worker, int64_t generation, JobState how,
                       const std::string& error, absl::Duration now);
 

@@ -17,6 +17,16 @@ namespace {
 // For people; nobody looks further back.
 constexpr size_t kGenerationsKept = 100;
 
+// Whether `a` is to be the source rather than `b`. Of equal states it is that
+// of who has been a member longest: who has just been given the state holds
+// nothing of what is still to be uploaded.
+bool IsBetterSource(const MembershipState::Place& a,
+                    const MembershipState::Place& b) {
+  if (a.age < b.age || b.age < a.age) return b.age < a.age;
+  return a.first_generation > 0 &&
+         (b.first_generation == 0 || a.first_generation < b.first_generation);
+}
+
 }  // namespace
 
 void MembershipState::EndGeneration(const std::string& why, bool agreed,
@@ -98,12 +108,13 @@ void MembershipState::Form(absl::Duration t) {
   source_rank.reset();
   committed_at_forming = committed_step;
   start_step = committed_step;
-  StateAge newest;
+  const Place* source = nullptr;
   for (size_t i = 0; i < members.size(); ++i) {
     Place& place = *members[i];
     const auto rank = static_cast<int>(i);
-    if (place.age.generation > 0 && newest < place.age) {
-      newest = place.age;
+    if (place.age.generation > 0 &&
+        (source == nullptr || IsBetterSource(place, *source))) {
+      source = &place;
       source_rank = rank;
     }
     SetLife(&place, Life::kMember);
@@ -112,10 +123,13 @@ void MembershipState::Form(absl::Duration t) {
     place.since = t;
     member_ids.push_back(IdOf(place));
   }
-  if (source_rank.has_value() && committed_step > newest.step) {
+  if (source != nullptr && committed_step > source->age.step) {
     source_rank.reset();
   }
-  if (source_rank.has_value()) start_step = newest.step;
+  if (source_rank.has_value()) start_step = source->age.step;
+  for (Place* place : members) {
+    if (place->first_generation == 0) place->first_generation = generation;
+  }
   if (generations.size() == kGenerationsKept) {
     generations.erase(generations.begin());
   }

@@ -195,7 +195,12 @@ void MembershipModel::FinishJob() {
   const JobState how = Chance(0.5)   ? JobState::kFinished
                        : Chance(0.5) ? JobState::kStopped
                                      : JobState::kFailed;
-  if (how == JobState::kFailed || process == group[0]) finished_ = how;
+  const auto given = membership_->AssignmentOf(process->id);
+  ASSERT_TRUE(given.ok() && given->has_value());
+  if (how == JobState::kFailed ||
+      process == group[(*given)->source_rank.value_or(0)]) {
+    finished_ = how;
+  }
   EXPECT_TRUE(
       membership_->Finish(process->id, process->group, how, "not finite", now_)
           .ok());
@@ -209,10 +214,12 @@ void MembershipModel::StopIfAgreed() {
   }
   Commit();
   finished_ = JobState::kStopped;
-  EXPECT_TRUE(
-      membership_
-          ->Finish(group[0]->id, group[0]->group, JobState::kStopped, "", now_)
-          .ok());
+  for (const Process* process : group) {
+    EXPECT_TRUE(
+        membership_
+            ->Finish(process->id, process->group, JobState::kStopped, "", now_)
+            .ok());
+  }
 }
 
 // All members sync, or make a step; if it `fails`, some of them only.
@@ -366,6 +373,7 @@ void MembershipModel::Step() {
        [&] {
          for (Supervisor& supervisor : supervisors_) {
            Report(&supervisor);
+           Check("a report");
            Poll(&supervisor);
          }
        }},

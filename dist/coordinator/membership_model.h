@@ -26,8 +26,9 @@ struct Process {
   bool stopped = false;  // SIGSTOP
   bool hung = false;     // its training thread
   StateAge age;
-  int64_t group = 0;  // the generation that it is in; 0: it joins
-  int64_t left = 0;   // as it joins
+  int64_t first_generation = 0;  // that it was a member of; 0: none
+  int64_t group = 0;             // the generation that it is in; 0: it joins
+  int64_t left = 0;              // as it joins
 };
 
 struct Supervisor {

@@ -86,6 +86,9 @@ void MembershipState::Restore(const Membership::Durable& durable,
       const auto i = static_cast<size_t>(place.local_rank);
       place.incarnation =
           i < from.incarnations.size() ? from.incarnations[i] : 0;
+      if (i < from.first_generations.size()) {
+        place.first_generation = from.first_generations[i];
+      }
       place.heard = t + options.restart_grace - options.silence;
       if (i < from.dead.size() && from.dead[i]) {
         SetLife(&place, Life::kDead);
@@ -104,7 +107,8 @@ void MembershipState::Restore(const Membership::Durable& durable,
   committed_at_forming = durable.committed_step_at_forming;
   start_step = committed_at_forming;
   member_ids = durable.members;
-  bool complete = durable.running && !member_ids.empty();
+  bool complete = durable.running &&
+                  source_rank.value_or(0) < static_cast<int>(member_ids.size());
   for (const WorkerId& id : member_ids) {
     const auto place = Find(id);
     const bool lives = place.ok() && (*place)->incarnation == id.incarnation &&
@@ -283,6 +287,7 @@ void MembershipState::Adopt(Place* place, int64_t incarnation,
   place->step_times.clear();
   place->num_step_times = 0;
   place->median_step_time = absl::ZeroDuration();
+  place->first_generation = 0;
   place->age = {};
   place->left = 0;
   place->rank = place->last_rank = -1;

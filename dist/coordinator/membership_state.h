@@ -54,8 +54,9 @@ struct MembershipState {
     std::vector<absl::Duration> step_times;  // a ring of the last ones
     size_t num_step_times = 0;               // that there have been
     absl::Duration median_step_time;
-    StateAge age;      // as it joined
-    int64_t left = 0;  // as it joined
+    int64_t first_generation = 0;  // that it was a member of; 0: none
+    StateAge age;                  // as it joined
+    int64_t left = 0;              // as it joined
     // In the last generation that formed; -1: none, or it has left that.
     int rank = -1;
     int last_rank = -1;          // for people; -1: none

@@ -242,6 +242,29 @@ TEST(MembershipTest, NewestStateIsOfTheLatestGenerationAndThenStep) {
   EXPECT_EQ(job.Given("beta/0"), "2: rank 2 of 3, source 1, committed 0");
 }
 
+TEST(MembershipTest, OfEqualStatesThatOfTheLongestMemberIsTheSource) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("alpha/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {1, 10}, 1), IsOk());
+  ASSERT_EQ(job.Given("beta/0"), "2: rank 2 of 3, source 1, committed 0");
+  for (const char* worker : {"alpha/0#2", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {2, 12}, 2), IsOk());
+  }
+  EXPECT_EQ(job.Given("beta/0"), "3: rank 2 of 3, source 1, committed 0");
+  // A newer state is more than a longer membership.
+  ASSERT_THAT(job.Join("alpha/0#2", {3, 14}, 3), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {3, 13}, 3), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {3, 13}, 3), IsOk());
+  EXPECT_EQ(job.Given("beta/0"), "4: rank 2 of 3, source 0, committed 0");
+  ASSERT_THAT(job.Exit("alpha/1"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2", {4, 14}, 4), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {4, 14}, 4), IsOk());
+  EXPECT_EQ(job.Given("beta/0"), "5: rank 1 of 2, source 1, committed 0");
+}
+
 TEST(MembershipTest, CheckpointThatIsNewerIsTheSource) {
   FakeJob job(Hosts(1, 2));
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
@@ -461,7 +484,7 @@ TEST(MembershipTest, JobStopsIfTheHostsThatWereToStayAreLost) {
   EXPECT_EQ(job.Wishes("alpha/0", 2), "stop");
 }
 
-TEST(MembershipTest, StopIsAgreedByTheMembersAndSaidByRankZero) {
+TEST(MembershipTest, StopIsAgreedByTheMembersAndSaidByTheUploader) {
   FakeJob job(Hosts(1, 2));
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
   job->RequestStop(job.now());
@@ -537,6 +560,22 @@ TEST(MembershipTest, JobIsFinishedByAMemberOfTheRunningGenerationAlone) {
   EXPECT_THAT(finish("alpha/0", 1, JobState::kFinished), IsOk());
   EXPECT_THAT(finish("alpha/0", 1, JobState::kStopped),
               StatusIs(absl::StatusCode::kAborted, HasSubstr("finished")));
+}
+
+TEST(MembershipTest, JobIsFinishedByTheSourceSinceThatUploads) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("alpha/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {1, 10}, 1), IsOk());
+  for (const char* worker : {"alpha/0#2", "beta/0", "alpha/1"}) {
+    EXPECT_EQ(job->job_state(), JobState::kRunning);
+    ASSERT_THAT(
+        job->Finish(FakeJob::Id(worker), 2, JobState::kFinished, "", job.now()),
+        IsOk());
+  }
+  EXPECT_EQ(job->job_state(), JobState::kFinished);
 }
 
 TEST(MembershipTest, AnyMemberMayFailTheJobWithItsError) {
