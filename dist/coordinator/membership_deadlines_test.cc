@@ -111,6 +111,15 @@ TEST(MembershipDeadlinesTest, WorkerThatHasJoinedWaitsWithoutADeadline) {
   job.Advance(absl::Minutes(9));
   EXPECT_EQ(job.Given("alpha/0"), "waits");
   EXPECT_THAT(job.ToKill("alpha"), IsEmpty());
+
+  // Likewise for a later generation, whatever it was busy with before.
+  ASSERT_THAT(job.Join("beta/0"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 10), IsOk());
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+  job.Advance(absl::Minutes(9));
+  EXPECT_EQ(job.Given("alpha/0"), "waits");
+  EXPECT_THAT(job.ToKill("alpha"), IsEmpty());
 }
 
 TEST(MembershipDeadlinesTest, EachPhaseHasItsDeadline) {

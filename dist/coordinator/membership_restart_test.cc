@@ -125,6 +125,20 @@ TEST(MembershipRestartTest, GenerationThatWasFormingIsFormedOfAllSurvivors) {
   EXPECT_EQ(job.Given("alpha/0"), "2: rank 0 of 2, source 1, committed 0");
 }
 
+TEST(MembershipRestartTest, ReplacementThatHasNotJoinedIsNotWaitedFor) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  ASSERT_THAT(job.Beat("beta/0#2", 0, Phase::kSetup), IsOk());
+  EXPECT_EQ(job->ToDurable().members.size(), 3u);
+  job.Restart();
+  EXPECT_EQ(job->ToDurable().members.size(), 3u);
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "forming");
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "2: alpha/0 alpha/1");
+}
+
 TEST(MembershipRestartTest, SurvivorOfTheLastGenerationThatIsGoneIsGivenUp) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));

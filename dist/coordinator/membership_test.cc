@@ -220,6 +220,17 @@ TEST(MembershipTest, WorkerThatComesWhileOthersReturnIsInTheNextGeneration) {
   EXPECT_EQ(job.Given("alpha/0#2"), "2: rank 0 of 3, source 1, committed 0");
 }
 
+TEST(MembershipTest,
+     LaterGenerationDoesNotWaitForAReplacementThatHasNotJoined) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("alpha/0"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 0, Phase::kSetup), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "2: alpha/1 beta/0");
+}
+
 TEST(MembershipTest, MembersOfAnEndedGenerationFormNoneBelowMin) {
   FakeJob job(Hosts(2, 2));
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
