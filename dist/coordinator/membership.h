@@ -76,7 +76,10 @@ class Membership {
     int train_deadline_steps = 20;  // median ones, if that is longer
     absl::Duration evaluate_deadline = absl::Minutes(30);  // and of saving
     absl::Duration regroup_window = absl::Seconds(0.3);
+    // Of a member to join again: who evaluates or saves has evaluate_deadline,
+    // and others median steps more than this.
     absl::Duration return_deadline = absl::Seconds(15);
+    int return_deadline_steps = 3;
     absl::Duration restart_grace = absl::Seconds(10);
     absl::Duration missing_hosts_deadline = absl::Minutes(10);
     absl::Duration late_tick = absl::Seconds(0.5);

@@ -44,6 +44,16 @@ absl::Duration PhaseDeadline(const Membership::Options& options,
   return options.evaluate_deadline;
 }
 
+// Who is busy with something long hears only then that its generation is over.
+absl::Duration ReturnDeadline(const Membership::Options& options,
+                              const MembershipState::Place& place) {
+  if (place.phase == Phase::kEvaluate || place.phase == Phase::kSave) {
+    return options.evaluate_deadline;
+  }
+  return options.return_deadline +
+         options.return_deadline_steps * place.median_step_time;
+}
+
 }  // namespace
 
 void MembershipState::EndSilent(absl::Duration t) {
@@ -81,7 +91,8 @@ void MembershipState::EndMissing(absl::Duration t) {
   for (Host& host : hosts) {
     for (Place& place : host.places) {
       const absl::Duration passed = t - place.since;
-      if (place.life == Life::kReturning && passed > options.return_deadline) {
+      if (place.life == Life::kReturning &&
+          passed > ReturnDeadline(options, place)) {
         Die(&place, "did not return", /*kill=*/true, t);
       } else if (place.life == Life::kExpected &&
                  passed > options.setup_deadline) {

@@ -89,6 +89,40 @@ TEST(MembershipDeadlinesTest, MemberThatDoesNotReturnIsDead) {
   EXPECT_EQ(job.ToKill("beta"), "beta/0");
 }
 
+TEST(MembershipDeadlinesTest, SlowStepsGiveMoreTimeToReturn) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Beat("beta/0", 1, Phase::kTrain, 11, absl::Seconds(4)),
+              IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 11}, 1), IsOk());
+  job.Advance(absl::Seconds(15 + 3 * 4));
+  EXPECT_EQ(job.Members(), "forming");
+  job.Advance(absl::Seconds(0.1));
+  EXPECT_EQ(job.Members(), "2: alpha/0 alpha/1");
+}
+
+TEST(MembershipDeadlinesTest, WhoEvaluatesOrSavesHasTheTimeForItToReturn) {
+  for (const Phase phase : {Phase::kEvaluate, Phase::kSave}) {
+    Membership::Options options = TwoHosts();
+    options.evaluate_deadline = absl::Minutes(3);
+    FakeJob job(options);
+    ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+    ASSERT_THAT(job.Beat("beta/0", 1, phase, 10), IsOk());
+    ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+    ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+    job.Advance(absl::Minutes(2));
+    EXPECT_EQ(job.Members(), "forming");
+    // From then on it has the time that the others had.
+    ASSERT_THAT(job.Beat("beta/0", 1, Phase::kTrain, 10), IsOk());
+    job.Advance(absl::Seconds(15));
+    EXPECT_EQ(job.Members(), "forming");
+    job.Advance(absl::Seconds(0.1));
+    EXPECT_EQ(job.Members(), "2: alpha/0 alpha/1");
+    EXPECT_EQ(job.ToKill("beta"), "beta/0");
+  }
+}
+
 TEST(MembershipDeadlinesTest, WorkerThatBeatsAndNeverJoinsIsDead) {
   FakeJob job;
   ASSERT_THAT(job.Register("alpha", 2), IsOk());

@@ -347,10 +347,15 @@ void MembershipState::NoteProgress(Place* place, Phase phase, int64_t step,
     std::nth_element(sorted.begin(), middle, sorted.end());
     place->median_step_time = *middle;
   }
-  if (phase == place->phase && step == place->step) return;
+  const bool is_new_phase = phase != place->phase;
+  if (!is_new_phase && step == place->step) return;
   place->phase = phase;
   place->step = step;
-  if (place->life == Life::kMember) place->since = t;
+  // Who has just come from a long phase, and is to return, gets the time.
+  if (place->life == Life::kMember ||
+      (place->life == Life::kReturning && is_new_phase)) {
+    place->since = t;
+  }
 }
 
 int MembershipState::NumStaying() const {
