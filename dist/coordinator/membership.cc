@@ -159,8 +159,8 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
   state_->NoteStep(age.step);
   const int64_t known = std::max(left, age.generation);
   if (known > state_->generation) state_->LearnGeneration(known, place, t);
-  // It was given a place in a generation later than the one it leaves: this
-  // call was repeated, or its answer got lost.
+  // It has a place in a generation later than the one it leaves: this call was
+  // repeated, or its answer got lost.
   const bool is_repeat = place->rank >= 0 && left < state_->generation;
   if (!is_repeat) {
     if (place->life == Life::kMember) {

@@ -202,7 +202,10 @@ class Membership {
   bool HasLeft(const std::string& host_id) const;
 
   // A worker wants to be in the next generation. `left` is the one that it
-  // leaves by this, 0 if none; `why`, for people. The same again is no error.
+  // leaves by this, 0 if none; `why`, for people. A member of the last one that
+  // has formed leaves that alone: with a lesser `left` this is a late repeat,
+  // which AssignmentOf() answers. A `left` that is newer than the last one
+  // known is that from then on. The same again is no error.
   absl::Status Join(const WorkerId& worker, const StateAge& age, int64_t left,
                     const std::string& why, absl::Duration now);
 

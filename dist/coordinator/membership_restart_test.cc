@@ -234,6 +234,24 @@ TEST(MembershipRestartTest, MemberWhoseAnswerTheDiskForgotJoinsAgain) {
   EXPECT_EQ(job.Members(), "5: alpha/0 alpha/1 beta/0");
 }
 
+TEST(MembershipRestartTest, LateRepeatOfAJoinIsNotAReturnEither) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {1, 10}, 1), IsOk());
+  }
+  ASSERT_THAT(job.Join("alpha/0", {2, 14}, 2), IsOk());
+  job.Restart();
+  ASSERT_THAT(job.Join("alpha/0", {2, 14}, 2), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {2, 14}, 2), IsOk());
+  // As it left generation 1; it has the newest state by now.
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "forming");
+  EXPECT_EQ(job.Given("alpha/1"), "2: rank 1 of 3, source 0, committed 0");
+  ASSERT_THAT(job.Join("alpha/1", {2, 15}, 2), IsOk());
+  EXPECT_EQ(job.Given("alpha/1"), "3: rank 1 of 3, source 1, committed 0");
+}
+
 TEST(MembershipRestartTest, DeadWorkersAreKilledUntilTheirEndIsReported) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));

@@ -125,7 +125,8 @@ void MembershipState::Restore(const Membership::Durable& durable,
     Place* place = members[rank];
     if (place == nullptr) continue;
     SetLife(place, complete ? Life::kMember : Life::kReturning);
-    if (complete) place->rank = place->last_rank = static_cast<int>(rank);
+    // By this a late repeat of a Join is told from a return.
+    place->rank = place->last_rank = static_cast<int>(rank);
   }
   if (complete) {
     generations.push_back({generation, static_cast<int>(members.size()),
