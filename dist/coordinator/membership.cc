@@ -170,6 +170,9 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
       state_->EndGeneration(absl::StrCat(NameOf(*place), " left: ", why),
                             agreed, t);
     }
+    if (place->rank >= 0 && age.generation == state_->generation) {
+      state_->NoteOwnStep(place, age.step);
+    }
     if (place->life != Life::kJoining || left >= place->left) {
       place->age = age;
       place->left = left;

@@ -83,8 +83,10 @@ class Membership {
     absl::Duration restart_grace = absl::Seconds(10);
     absl::Duration missing_hosts_deadline = absl::Minutes(10);
     absl::Duration late_tick = absl::Seconds(0.5);
-    int own_errors = 3;         // of a slot, without a new step between
-    int idle_generations = 16;  // in a row that end without a new step
+    int own_errors = 3;  // of a slot
+    int own_steps = 20;  // of a slot that make good for its errors and deaths
+    int idle_generations = 16;  // in a row that end without a new step, and
+    absl::Duration idle_time = absl::Minutes(1);  // since the first of them
   };
 
   // What a worker is told when its generation has formed.

@@ -289,26 +289,40 @@ TEST(MembershipDeadlinesTest, TickThatIsALittleLateMovesNothing) {
   EXPECT_EQ(job.ToKill("alpha"), "alpha/0 alpha/1");
 }
 
-TEST(MembershipDeadlinesTest, RespawnsAreHeldBackMoreAndMoreWithoutANewStep) {
+TEST(MembershipDeadlinesTest, RespawnsAreHeldBackMoreAndMoreWithoutOwnSteps) {
   FakeJob job;
   ASSERT_THAT(job.Register("alpha"), IsOk());
   int incarnation = 0;
   for (const double seconds : {0, 1, 2, 4, 8, 16, 30, 30}) {
     ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, seconds));
   }
-  // A new step makes good for all.
-  ASSERT_THAT(job.Join(absl::StrCat("alpha/0#", ++incarnation)), IsOk());
-  ASSERT_THAT(job.Beat(absl::StrCat("alpha/0#", incarnation), job->generation(),
-                       Phase::kTrain, 1),
-              IsOk());
-  EXPECT_THAT(job.Exit(absl::StrCat("alpha/0#", incarnation)),
-              IsOkAndHolds(Optional(absl::Seconds(0))));
+  // Steps that it makes make good for all, if there are enough.
+  for (const int64_t steps : {19, 20}) {
+    const std::string worker = absl::StrCat("alpha/0#", ++incarnation);
+    ASSERT_THAT(job.Join(worker), IsOk());
+    const int64_t generation = job->generation();
+    // What it had when it began is not its own.
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kSetup, 0), IsOk());
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kTrain, 100), IsOk());
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kTrain, 101), IsOk());
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kSave, 100 + steps),
+                IsOk());
+    EXPECT_THAT(job.Exit(worker),
+                IsOkAndHolds(Optional(absl::Seconds(steps < 20 ? 30 : 0))));
+  }
   ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, 1));
-  // So does a checkpoint of one; an old one does not.
-  job->Committed(1);
-  ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, 2));
-  job->Committed(5);
-  ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, 0));
+}
+
+TEST(MembershipDeadlinesTest, StepsOfSeveralGenerationsAddUp) {
+  FakeJob job;
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, 1, 0));
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 2, Phase::kTrain, 0), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2", {2, 11}, 2), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 3, Phase::kTrain, 11), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 3, Phase::kTrain, 20), IsOk());
+  EXPECT_THAT(job.Exit("alpha/0#2"), IsOkAndHolds(Optional(absl::Seconds(0))));
 }
 
 TEST(MembershipDeadlinesTest, RepeatedReportGetsWhatIsLeftOfTheBackOff) {
@@ -409,19 +423,35 @@ TEST(MembershipDeadlinesTest, ErrorsBeforeAnyGenerationFailTheJobToo) {
   EXPECT_EQ(job->first_error(), "alpha/0: no GPU");
 }
 
-TEST(MembershipDeadlinesTest, NewStepBeginsTheCountOfErrorsAnew) {
-  FakeJob job;
-  ASSERT_THAT(job.Register("alpha", 2), IsOk());
-  ASSERT_THAT(job.Join("alpha/0"), IsOk());
-  ASSERT_THAT(job.Join("alpha/1"), IsOk());
-  for (int i = 1; i <= 6; ++i) {
-    // Shown by another slot.
-    if (i % 2 == 1) {
-      ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, i), IsOk());
+// The incarnations of alpha/1 make `steps` steps each, and crash.
+void CrashAfterSteps(FakeJob* job, int64_t steps, int times) {
+  ASSERT_THAT(job->Register("alpha", 2), IsOk());
+  int64_t step = 0;
+  for (int i = 1; i <= times; ++i) {
+    const std::string worker = absl::StrCat("alpha/1#", i);
+    ASSERT_THAT(job->Join(worker), IsOk());
+    ASSERT_THAT(job->Join("alpha/0", {i - 1, step}, i - 1), IsOk());
+    ASSERT_EQ((*job)->generation(), i);
+    for (const char* other : {"alpha/0", worker.c_str()}) {
+      ASSERT_THAT(job->Beat(other, i, Phase::kTrain, step), IsOk());
+      ASSERT_THAT(job->Beat(other, i, Phase::kTrain, step + steps), IsOk());
     }
-    EXPECT_THAT(job.Exit(absl::StrCat("alpha/1#", i), "crash", true), IsOk());
+    step += steps;
+    ASSERT_THAT(job->Exit(worker, "crash", true), IsOk());
   }
+}
+
+TEST(MembershipDeadlinesTest, OwnStepsBeginTheCountOfErrorsAnew) {
+  FakeJob job;
+  ASSERT_NO_FATAL_FAILURE(CrashAfterSteps(&job, 20, 5));
   EXPECT_EQ(job.Members(), "forming");
+}
+
+TEST(MembershipDeadlinesTest, FewerStepsAndThoseOfOthersDoNotMakeGood) {
+  FakeJob job;
+  ASSERT_NO_FATAL_FAILURE(CrashAfterSteps(&job, 19, 3));
+  EXPECT_EQ(job.Members(), "failed");
+  EXPECT_EQ(job->first_error(), "alpha/1 (rank 1), step 19: crash");
 }
 
 TEST(MembershipDeadlinesTest, ErrorsOfDifferentSlotsDoNotAddUp) {
@@ -466,21 +496,38 @@ TEST(MembershipDeadlinesTest, GenerationsWithoutANewStepFailTheJob) {
   ASSERT_THAT(job.Join("alpha/1"), IsOk());
   ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 7), IsOk());
   // The first one made a step.
-  for (int g = 1; g <= 5; ++g) {
+  for (int g = 1; g <= 6; ++g) {
     ASSERT_EQ(job->generation(), g);
+    // So many within a minute would be too many later.
+    if (g == 6) job.Advance(absl::Minutes(1));
     ASSERT_THAT(job.Join("alpha/0", {1, 7}, g, "connect: timed out"), IsOk());
     ASSERT_EQ(job.Members(), "forming");
     ASSERT_THAT(job.Join("alpha/1", {1, 7}, g, "closed"), IsOk());
   }
   EXPECT_EQ(job.Members(), "failed");
   EXPECT_EQ(job->first_error(),
-            "4 generations in a row were over before a new step, the last one "
+            "5 generations in a row were over before a new step, the last one "
             "because alpha/0 left: connect: timed out");
+}
+
+TEST(MembershipDeadlinesTest, FewGenerationsWithoutANewStepMayTakeLong) {
+  Membership::Options options;
+  options.idle_generations = 4;
+  FakeJob job(options);
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  for (int g = 1; g <= 4; ++g) {
+    ASSERT_EQ(job.Members(), absl::StrCat(g, ": alpha/0"));
+    job.Advance(absl::Minutes(1));
+    ASSERT_THAT(job.Join("alpha/0", {0, 0}, g), IsOk());
+  }
+  EXPECT_EQ(job.Members(), "failed");
 }
 
 TEST(MembershipDeadlinesTest, StepThatIsHeardOfLateCountsForItsGeneration) {
   Membership::Options options;
   options.idle_generations = 2;
+  options.idle_time = absl::ZeroDuration();
   FakeJob job(options);
   ASSERT_THAT(job.Register("alpha", 2), IsOk());
   ASSERT_THAT(job.Join("alpha/0"), IsOk());
@@ -495,6 +542,7 @@ TEST(MembershipDeadlinesTest, StepThatIsHeardOfLateCountsForItsGeneration) {
 TEST(MembershipDeadlinesTest, RegroupWhileStepsAreDoneAgainIsNotIdle) {
   Membership::Options options;
   options.idle_generations = 2;
+  options.idle_time = absl::ZeroDuration();
   options.max_workers = 20;
   FakeJob job(options);
   job->Committed(100);

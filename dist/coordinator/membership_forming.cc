@@ -35,7 +35,10 @@ void MembershipState::EndGeneration(const std::string& why, bool agreed,
   end_reason = why;
   // A worker that comes late after steps had to be computed again makes its
   // generation end without a new one, and nothing is wrong.
-  if (newest_step == newest_step_at_forming && !agreed) ++idle_generations;
+  if (newest_step == newest_step_at_forming && !agreed &&
+      ++idle_generations == 1) {
+    idle_since = t;
+  }
   for (Place* place : members) {
     if (place->life != Life::kMember) continue;
     SetLife(place, Life::kReturning);
@@ -77,7 +80,8 @@ void MembershipState::TryForm(absl::Duration t) {
              (generation == 0 && !FirstIsComplete(t))) {
     return;
   }
-  if (idle_generations >= options.idle_generations) {
+  if (idle_generations >= options.idle_generations &&
+      t - idle_since >= options.idle_time) {
     EndJob(JobState::kFailed,
            absl::StrCat(idle_generations,
                         " generations in a row were over before a new step, "

@@ -60,6 +60,7 @@ class MembershipModel {
     is_ended_ = seed % 5 == 2;
     has_errors_ = seed % 5 == 3;
     options_.idle_generations = Pick(2) == 0 ? 5 : 16;
+    options_.idle_time = absl::Seconds(Pick(2) * 60);
     membership_ = std::make_unique<Membership>(options_, now_);
     Check("start");
   }

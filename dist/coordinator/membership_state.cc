@@ -301,10 +301,7 @@ void MembershipState::Die(Place* place, const std::string& why, bool kill,
   const bool was_member = place->life == Life::kMember;
   SetLife(place, Life::kDead);
   if (kill) place->to_kill.push_back(place->incarnation);
-  if (place->deaths_step != newest_step) {
-    place->deaths_step = newest_step;
-    place->deaths = 0;
-  }
+  place->own_steps = 0;
   place->respawn_at = t + BackOff(++place->deaths);
   ++version;
   ++durable_version;
@@ -316,10 +313,6 @@ void MembershipState::Die(Place* place, const std::string& why, bool kill,
 
 void MembershipState::CountError(Place* place, int64_t incarnation,
                                  const std::string& message) {
-  if (place->errors_step != newest_step) {
-    place->errors_step = newest_step;
-    place->errors = 0;
-  }
   if (++place->errors == 1) {
     // What is known of a newer incarnation says nothing of an older one.
     place->first_error = incarnation == place->incarnation
@@ -337,6 +330,15 @@ void MembershipState::NoteStep(int64_t step) {
   idle_generations = 0;
 }
 
+void MembershipState::NoteOwnStep(Place* place, int64_t step) {
+  // What it had when it began to train, the source has given it.
+  if (place->phase == Phase::kSetup || step <= place->step) return;
+  place->own_steps += step - place->step;
+  if (place->own_steps < options.own_steps) return;
+  place->deaths = 0;
+  place->errors = 0;
+}
+
 void MembershipState::NoteProgress(Place* place, Phase phase, int64_t step,
                                    absl::Duration step_time, absl::Duration t) {
   if (step > place->step && step_time > absl::ZeroDuration()) {
@@ -348,6 +350,7 @@ void MembershipState::NoteProgress(Place* place, Phase phase, int64_t step,
     std::nth_element(sorted.begin(), middle, sorted.end());
     place->median_step_time = *middle;
   }
+  NoteOwnStep(place, step);
   const bool is_new_phase = phase != place->phase;
   if (!is_new_phase && step == place->step) return;
   place->phase = phase;

@@ -64,11 +64,10 @@ struct MembershipState {
 
     // Of all incarnations.
     std::vector<int64_t> to_kill;
-    int64_t deaths_step = 0;  // the job's newest when `deaths` began
-    int deaths = 0;
+    int64_t own_steps = 0;  // that it has applied since the last death
+    int deaths = 0;         // without so many between that count
+    int errors = 0;         // likewise
     absl::Duration respawn_at;
-    int64_t errors_step = 0;  // the job's newest when `errors` began
-    int errors = 0;
     std::string first_error;  // of those
   };
 
@@ -125,6 +124,9 @@ struct MembershipState {
                   const std::string& message);
   // A step that somebody of the job has done.
   void NoteStep(int64_t step);
+  // A member's newest step, which is more than what it was given when it
+  // trained before.
+  void NoteOwnStep(Place* place, int64_t step);
   // What a member says of itself.
   void NoteProgress(Place* place, Phase phase, int64_t step,
                     absl::Duration step_time, absl::Duration t);
@@ -198,7 +200,8 @@ struct MembershipState {
   int64_t committed_step = 0;
   int64_t newest_step = 0;  // that anybody has shown
   int64_t newest_step_at_forming = 0;
-  int idle_generations = 0;  // in a row, up to the last one that is over
+  int idle_generations = 0;   // in a row, up to the last one that is over
+  absl::Duration idle_since;  // when the first of them was over
 
   bool regroup = false;
   std::optional<absl::Duration> regroup_since;  // when it was first wanted
