@@ -90,7 +90,7 @@ absl::StatusOr<std::optional<absl::Duration>> Membership::ReportExit(
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Find(worker));
   const Host& host = *place->host;
   // A host that does not fit any more may still say how its workers ended.
-  const bool fits = state_->HearHost(place->host, t).ok();
+  const absl::Status fits = state_->HearHost(place->host, t);
   const int64_t incarnation = worker.incarnation;
 
   if (incarnation > place->incarnation && !host.left && !state_->ended()) {
@@ -117,10 +117,12 @@ absl::StatusOr<std::optional<absl::Duration>> Membership::ReportExit(
     state_->CountError(place, incarnation, exit.message);
   }
   state_->TryForm(t);
-  if (state_->ended() || state_->stop || host.leaving || !fits ||
+  if (state_->ended() || state_->stop || host.leaving ||
       incarnation < place->incarnation) {
     return std::nullopt;
   }
+  if (absl::IsUnavailable(fits)) return fits;
+  if (!fits.ok()) return std::nullopt;
   return std::max(absl::ZeroDuration(), place->respawn_at - t);
 }
 

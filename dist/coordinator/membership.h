@@ -174,17 +174,18 @@ class Membership {
   void SetMaxWorkers(int max_workers);
 
   // A host with places for `slots` workers is there. The same again is no
-  // error. InvalidArgument, naming the numbers, if there would be more workers
-  // than max_workers or more hosts than max_hosts among those that are not
-  // lost and have not left; FailedPrecondition if the job has ended.
+  // error. Unavailable if there are max_hosts already that are not lost and
+  // have not left: to be repeated; InvalidArgument, naming the numbers, if they
+  // would have more workers than max_workers; FailedPrecondition if the job has
+  // ended.
   absl::Status RegisterHost(const std::string& host_id,
                             const std::string& host_name, int slots,
                             absl::Duration now);
 
   // The supervisor of a host has been heard of. A host whose supervisor and
   // workers are all silent for 10 s is lost: it counts for nothing until it is
-  // heard of again. Aborted if it is unknown; InvalidArgument if it was lost
-  // and others have taken its place.
+  // heard of again. Aborted if it is unknown; Unavailable or InvalidArgument,
+  // as RegisterHost, if it was lost and others have taken its place.
   absl::Status HostAlive(const std::string& host_id, absl::Duration now);
 
   // Incarnations of a host that were declared dead and not reported as ended.
@@ -192,7 +193,8 @@ class Membership {
 
   // A process has ended, also one that had been declared dead. Returns after
   // how long its slot's next one is to start; none: there is no need for one,
-  // as when the job stops or has ended (which is no error here).
+  // as when the job stops or has ended (which is no error here). Unavailable,
+  // to be repeated, if its host was lost and there is no room for it.
   absl::StatusOr<std::optional<absl::Duration>> ReportExit(
       const WorkerId& worker, const Exit& exit, absl::Duration now);
 

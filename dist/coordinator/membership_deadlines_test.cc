@@ -594,14 +594,12 @@ TEST(MembershipDeadlinesTest, LostHostMakesRoomAndComesBackWhereThereIsRoom) {
   job.Silence("beta/0");
   job.SilenceSupervisor("beta");
   job.Advance(absl::Seconds(9));
-  EXPECT_THAT(job.Register("gamma"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(job.Register("gamma"), StatusIs(absl::StatusCode::kUnavailable));
   job.Advance(absl::Seconds(1.1));
   // It comes back: its worker is dead, and another one may join.
   EXPECT_THAT(job->HostAlive("id-beta", job.now()), IsOk());
   EXPECT_EQ(job.ToKill("beta"), "beta/0");
-  EXPECT_THAT(job.Register("gamma"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(job.Register("gamma"), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(job.Exit("beta/0"), IsOkAndHolds(Optional(absl::Seconds(0))));
   EXPECT_THAT(job.Join("beta/0#2"), IsOk());
 
@@ -610,11 +608,17 @@ TEST(MembershipDeadlinesTest, LostHostMakesRoomAndComesBackWhereThereIsRoom) {
   job.Advance(absl::Seconds(11));
   ASSERT_THAT(job.Register("gamma"), IsOk());
   EXPECT_THAT(job->HostAlive("id-beta", job.now()),
-              StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(job.Register("beta"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(job.Exit("beta/0#2"), IsOkAndHolds(std::nullopt));
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(job.Register("beta"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(job.Exit("beta/0#2"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(job.ToKill("beta"), IsEmpty());
   EXPECT_THAT(job.Join("beta/0#3"), StatusIs(absl::StatusCode::kAborted));
+
+  // Whose supervisor waits until there is room once more.
+  ASSERT_THAT(job->LeaveHost("id-gamma", job.now()), IsOk());
+  ASSERT_TRUE(job->HasLeft("id-gamma"));
+  EXPECT_THAT(job.Exit("beta/0#2"), IsOkAndHolds(Optional(absl::Seconds(0))));
+  EXPECT_THAT(job.Join("beta/0#3"), IsOk());
 }
 
 TEST(MembershipDeadlinesTest, SupervisorThatSpeaksKeepsItsHost) {
@@ -622,8 +626,7 @@ TEST(MembershipDeadlinesTest, SupervisorThatSpeaksKeepsItsHost) {
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
   job.Silence("beta/0");
   job.Advance(absl::Minutes(1));
-  EXPECT_THAT(job.Register("gamma"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(job.Register("gamma"), StatusIs(absl::StatusCode::kUnavailable));
   // And all its slots dead, it may register again.
   EXPECT_THAT(job.Register("beta"), IsOk());
   EXPECT_THAT(job.Join("beta/0"), StatusIs(absl::StatusCode::kAborted));

@@ -308,10 +308,11 @@ void MembershipModel::Report(Supervisor* supervisor) {
   if (!supervisor->alive || supervisor->exits.empty()) return;
   const auto i = Pick(supervisor->exits.size());
   const auto [id, exit] = supervisor->exits[i];
-  supervisor->exits.erase(supervisor->exits.begin() + i);
-  if (exit.own_error) ++own_errors_;
   const auto after = membership_->ReportExit(id, exit, now_);
-  reported_.insert(NameOf(id));
+  if (reported_.insert(NameOf(id)).second && exit.own_error) ++own_errors_;
+  supervisor->waits = absl::IsUnavailable(after.status());
+  if (supervisor->waits) return;
+  supervisor->exits.erase(supervisor->exits.begin() + i);
   Call([this, id = id, exit = exit] {
     membership_->ReportExit(id, exit, now_).IgnoreError();
   });
@@ -422,9 +423,7 @@ void MembershipModel::Heal() {
     Tick(kTick);
     for (Process* process : Living()) Act(process);
     for (Supervisor& supervisor : supervisors_) {
-      while (supervisor.alive && !supervisor.exits.empty()) {
-        Report(&supervisor);
-      }
+      for (size_t n = supervisor.exits.size(); n > 0; --n) Report(&supervisor);
       Poll(&supervisor);
     }
     Check("healing");
@@ -448,6 +447,7 @@ bool MembershipModel::IsWell() {
     }
   }
   for (const Supervisor& supervisor : supervisors_) {
+    if (supervisor.waits) continue;
     if (!supervisor.exits.empty() || !supervisor.starts.empty()) return false;
   }
   if (static_cast<int>(hosts.size()) < options_.min_hosts) {

@@ -35,6 +35,7 @@ struct Supervisor {
   std::string host;
   bool alive = true;
   int slots = 0;
+  bool waits = false;  // until there is room for its host
   // Exits to be reported, and processes to be started.
   std::vector<std::pair<WorkerId, Membership::Exit>> exits;
   std::vector<std::pair<absl::Duration, Slot>> starts;

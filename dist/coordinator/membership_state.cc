@@ -217,7 +217,7 @@ absl::Status MembershipState::HearHost(Host* host, absl::Duration t) {
 absl::Status MembershipState::CheckFits(const std::string& host_name,
                                         int slots) const {
   if (num_present >= options.max_hosts) {
-    return absl::InvalidArgumentError(
+    return absl::UnavailableError(
         absl::StrCat("host ", host_name, " would be one too many: there are ",
                      num_present, " of at most ", options.max_hosts,
                      " (one that is gone counts for 10 s more)"));

@@ -105,10 +105,10 @@ struct MembershipState {
   absl::Status CheckHeeded(const Place& place, int64_t incarnation) const;
   // Somebody alive says something: its place, which is now of its incarnation.
   absl::StatusOr<Place*> Hear(const WorkerId& worker, absl::Duration t);
-  // A sign of life of a host; InvalidArgument if it was lost and does not fit
-  // any more.
+  // A sign of life of a host; as CheckFits if it was lost.
   absl::Status HearHost(Host* host, absl::Duration t);
-  // InvalidArgument if a host with `slots` places would be too much.
+  // Whether there is room for a host with `slots` places. Unavailable: not yet;
+  // InvalidArgument: it has too many.
   absl::Status CheckFits(const std::string& host_name, int slots) const;
 
   Host* AddHost(const std::string& id, const std::string& name, int slots,

@@ -147,7 +147,7 @@ TEST(MembershipTest, HostsBeyondTheLimitsAreRefusedWithTheNumbers) {
                              HasSubstr("the 5 among"))));
   EXPECT_THAT(job.Register("beta", 2), IsOk());
   EXPECT_THAT(job.Register("gamma", 1),
-              StatusIs(absl::StatusCode::kInvalidArgument,
+              StatusIs(absl::StatusCode::kUnavailable,
                        AllOf(HasSubstr("gamma"), HasSubstr("at most 2"))));
   EXPECT_THAT(job.Register("alpha", 3), IsOk());
   EXPECT_THAT(job.Register("alpha", 2),
