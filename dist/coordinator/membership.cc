@@ -292,7 +292,7 @@ void Membership::Tick(absl::Duration now) {
   state_->LetLeave();
   state_->UpdateRegroup(t);
   state_->TryForm(t);
-  state_->CheckMissingHosts(t);
+  state_->CheckMissing(t);
 }
 
 int64_t Membership::version() const { return state_->version; }

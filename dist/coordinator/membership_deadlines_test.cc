@@ -586,6 +586,46 @@ TEST(MembershipDeadlinesTest, JobFailsIfTooFewHostsAreThereForTooLong) {
             "for 10m there were workers of 1 host where 2 are needed");
 }
 
+TEST(MembershipDeadlinesTest, JobFailsIfNoGenerationFormsForWhateverReason) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Beat("beta/0", 1, Phase::kEvaluate, 10), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  job.Advance(absl::Minutes(10));
+  EXPECT_EQ(job.Members(), "forming");
+  job.Advance(absl::Seconds(0.2));
+  EXPECT_EQ(job.Members(), "failed");
+  EXPECT_EQ(job->first_error(),
+            "for 10m no generation has formed: it waits for beta/0");
+}
+
+TEST(MembershipDeadlinesTest, LongerJoinWindowIsNoFailure) {
+  Membership::Options options = TwoHosts();
+  options.join_window = absl::Minutes(20);
+  FakeJob job(options);
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  job.Advance(absl::Minutes(19));
+  EXPECT_EQ(job.Members(), "forming");
+  job.Advance(absl::Seconds(61));
+  EXPECT_EQ(job.Members(), "1: alpha/0");
+}
+
+TEST(MembershipDeadlinesTest, JobThatIsToStopMissesNoHostsButOne) {
+  Membership::Options options = TwoHosts();
+  options.min_hosts = 2;
+  FakeJob job(options);
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Beat("alpha/1", 1, Phase::kSave, 10), IsOk());
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+  job->RequestStop(job.now());
+  job.Advance(absl::Minutes(11));
+  EXPECT_EQ(job->first_error(),
+            "for 10m no generation has formed: it waits for alpha/1");
+}
+
 TEST(MembershipDeadlinesTest, LostHostMakesRoomAndComesBackWhereThereIsRoom) {
   Membership::Options options = TwoHosts();
   options.max_workers = 3;

@@ -76,7 +76,7 @@ void MembershipState::TryForm(absl::Duration t) {
       EndJob(JobState::kStopped, "");
       return;
     }
-  } else if (num_hosts_joining < std::max(1, options.min_hosts) ||
+  } else if (num_hosts_joining < NumWanted() ||
              (generation == 0 && !FirstIsComplete(t))) {
     return;
   }

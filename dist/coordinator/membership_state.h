@@ -1,6 +1,7 @@
 #ifndef CHARRNN_DIST_COORDINATOR_MEMBERSHIP_STATE_H_
 #define CHARRNN_DIST_COORDINATOR_MEMBERSHIP_STATE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -134,6 +135,8 @@ struct MembershipState {
   int num(Life life) const { return lives[static_cast<size_t>(life)]; }
   // Hosts that would stay if those left that want to.
   int NumStaying() const;
+  // Hosts without which no generation forms.
+  int NumWanted() const { return stop ? 1 : std::max(1, options.min_hosts); }
 
   // ---- Generations (membership_forming.cc) ----
 
@@ -166,7 +169,7 @@ struct MembershipState {
   void EndOverdueMember(absl::Duration t);
   void EndMissing(absl::Duration t);
   void LoseHosts(absl::Duration t);
-  void CheckMissingHosts(absl::Duration t);
+  void CheckMissing(absl::Duration t);
 
   Membership::Options options;
   absl::Duration last_tick;  // as the caller's clock has it
@@ -205,7 +208,7 @@ struct MembershipState {
 
   bool regroup = false;
   std::optional<absl::Duration> regroup_since;  // when it was first wanted
-  std::optional<absl::Duration> missing_since;  // hosts, when forming
+  std::optional<absl::Duration> missing_since;  // a generation
 };
 
 // "alpha/1 (rank 3), step 120: the loss is not finite"; "alpha/1: ..." if it
