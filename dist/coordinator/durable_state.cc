@@ -129,8 +129,12 @@ absl::StatusOr<Membership::Durable::Host> ReadHost(const json& object) {
     if (!dead.is_boolean()) reader.Wrong("dead");
     host.dead.push_back(dead.is_boolean() && dead.get<bool>());
   }
+  for (const json& number : reader.List("first_generations")) {
+    host.first_generations.push_back(reader.Int(number, "first_generations"));
+  }
   if (host.incarnations.size() != static_cast<size_t>(host.slots) ||
-      host.dead.size() != host.incarnations.size()) {
+      host.dead.size() != host.incarnations.size() ||
+      host.first_generations.size() != host.incarnations.size()) {
     reader.Wrong("slots");
   }
   CHARRNN_RETURN_IF_ERROR(reader.Finish());
@@ -160,6 +164,7 @@ std::string ToJson(const DurableState& state) {
     entry["leaving"] = host.leaving;
     entry["incarnations"] = host.incarnations;
     entry["dead"] = host.dead;
+    entry["first_generations"] = host.first_generations;
     out["hosts"].push_back(std::move(entry));
   }
   out["members"] = json::array();

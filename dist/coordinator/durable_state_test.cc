@@ -31,8 +31,9 @@ DurableState State() {
   DurableState state;
   state.instruction_set = "avx2";
   Membership::Durable& membership = state.membership;
-  membership.hosts = {{"id-a", "alpha", 2, false, {3, 1}, {false, true}},
-                      {"id-b", "beta", 1, true, {0}, {false}}};
+  membership.hosts = {
+      {"id-a", "alpha", 2, false, {3, 1}, {false, true}, {2, 5}},
+      {"id-b", "beta", 1, true, {0}, {false}, {0}}};
   membership.generation = 7;
   membership.running = true;
   membership.members = {{{"id-a", 0}, 3}, {{"id-a", 1}, 1}};
@@ -69,6 +70,7 @@ TEST(DurableStateTest, SurvivesTheWayThereAndBack) {
   EXPECT_FALSE(alpha.leaving);
   EXPECT_EQ(alpha.incarnations, std::vector<int64_t>({3, 1}));
   EXPECT_EQ(alpha.dead, std::vector<bool>({false, true}));
+  EXPECT_EQ(alpha.first_generations, std::vector<int64_t>({2, 5}));
   EXPECT_EQ(membership.hosts[1].id, "id-b");
   EXPECT_TRUE(membership.hosts[1].leaving);
   EXPECT_EQ(membership.generation, 7);
@@ -112,6 +114,7 @@ TEST(DurableStateTest, GreatNumbersSurvive) {
   state.membership.generation = kMax;
   state.membership.committed_step_at_forming = kMax;
   state.membership.hosts[0].incarnations[0] = kMax;
+  state.membership.hosts[0].first_generations[0] = kMax;
   state.membership.members[0].incarnation = kMax;
   state.membership.source_rank = std::numeric_limits<int>::max();
   CHARRNN_ASSERT_OK_AND_ASSIGN(const DurableState read,
@@ -174,6 +177,7 @@ TEST(DurableStateTest, NumbersOutOfRangeAreRefused) {
       {"/hosts/0/slots", {-1, 0, 1, 3, int64_t{1} << 32, kWraps}},
       {"/hosts/0/incarnations/0", {-1, kTooGreat, kWraps, 1.5, "3", json()}},
       {"/hosts/0/dead/1", {0, "false", json()}},
+      {"/hosts/0/first_generations/1", {-1, kTooGreat, kWraps, json()}},
       {"/members/0/local_rank", {-1, int64_t{1} << 32, kWraps}},
       {"/members/0/incarnation", {-1, kTooGreat, kWraps}},
   };
@@ -187,7 +191,7 @@ TEST(DurableStateTest, NumbersOutOfRangeAreRefused) {
 }
 
 TEST(DurableStateTest, ListsThatDoNotFitTheSlotsAreRefused) {
-  for (const char* list : {"incarnations", "dead"}) {
+  for (const char* list : {"incarnations", "dead", "first_generations"}) {
     const json::json_pointer place(absl::StrCat("/hosts/0/", list));
     EXPECT_THAT(ReadWith(place, json::array()), Refuses("slots")) << list;
     json longer = json::parse(ToJson(State()))[place];

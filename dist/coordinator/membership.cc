@@ -90,7 +90,7 @@ absl::StatusOr<std::optional<absl::Duration>> Membership::ReportExit(
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Find(worker));
   const Host& host = *place->host;
   // A host that does not fit any more may still say how its workers ended.
-  const bool fits = state_->HearHost(place->host, t).ok();
+  const absl::Status fits = state_->HearHost(place->host, t);
   const int64_t incarnation = worker.incarnation;
 
   if (incarnation > place->incarnation && !host.left && !state_->ended()) {
@@ -117,10 +117,12 @@ absl::StatusOr<std::optional<absl::Duration>> Membership::ReportExit(
     state_->CountError(place, incarnation, exit.message);
   }
   state_->TryForm(t);
-  if (state_->ended() || state_->stop || host.leaving || !fits ||
+  if (state_->ended() || state_->stop || host.leaving ||
       incarnation < place->incarnation) {
     return std::nullopt;
   }
+  if (absl::IsUnavailable(fits)) return fits;
+  if (!fits.ok()) return std::nullopt;
   return std::max(absl::ZeroDuration(), place->respawn_at - t);
 }
 
@@ -159,8 +161,8 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
   state_->NoteStep(age.step);
   const int64_t known = std::max(left, age.generation);
   if (known > state_->generation) state_->LearnGeneration(known, place, t);
-  // It was given a place in a generation later than the one it leaves: this
-  // call was repeated, or its answer got lost.
+  // It has a place in a generation later than the one it leaves: this call was
+  // repeated, or its answer got lost.
   const bool is_repeat = place->rank >= 0 && left < state_->generation;
   if (!is_repeat) {
     if (place->life == Life::kMember) {
@@ -169,6 +171,9 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
                           age.step > state_->start_step;
       state_->EndGeneration(absl::StrCat(NameOf(*place), " left: ", why),
                             agreed, t);
+    }
+    if (place->rank >= 0 && age.generation == state_->generation) {
+      state_->NoteOwnStep(place, age.step);
     }
     if (place->life != Life::kJoining || left >= place->left) {
       place->age = age;
@@ -287,7 +292,7 @@ void Membership::Tick(absl::Duration now) {
   state_->LetLeave();
   state_->UpdateRegroup(t);
   state_->TryForm(t);
-  state_->CheckMissingHosts(t);
+  state_->CheckMissing(t);
 }
 
 int64_t Membership::version() const { return state_->version; }
@@ -305,6 +310,7 @@ Membership::Durable Membership::ToDurable() const {
     for (const Place& place : from.places) {
       host.incarnations.push_back(place.incarnation);
       host.dead.push_back(place.life == Life::kDead);
+      host.first_generations.push_back(place.first_generation);
     }
     durable.hosts.push_back(host);
   }

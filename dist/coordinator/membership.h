@@ -76,12 +76,18 @@ class Membership {
     int train_deadline_steps = 20;  // median ones, if that is longer
     absl::Duration evaluate_deadline = absl::Minutes(30);  // and of saving
     absl::Duration regroup_window = absl::Seconds(0.3);
+    // Of a member to join again: who evaluates or saves has evaluate_deadline,
+    // and others median steps more than this.
     absl::Duration return_deadline = absl::Seconds(15);
+    int return_deadline_steps = 3;
     absl::Duration restart_grace = absl::Seconds(10);
+    // Without a generation that forms, whatever it is that is missing.
     absl::Duration missing_hosts_deadline = absl::Minutes(10);
     absl::Duration late_tick = absl::Seconds(0.5);
-    int own_errors = 3;         // of a slot, without a new step between
-    int idle_generations = 16;  // in a row that end without a new step
+    int own_errors = 3;  // of a slot
+    int own_steps = 20;  // of a slot that make good for its errors and deaths
+    int idle_generations = 16;  // in a row that end without a new step, and
+    absl::Duration idle_time = absl::Minutes(1);  // since the first of them
   };
 
   // What a worker is told when its generation has formed.
@@ -89,8 +95,9 @@ class Membership {
     int64_t generation = 0;
     int rank = 0;
     int world_size = 0;
-    // Whose state all take; none: the newest committed checkpoint's, or if
-    // there is none the initial one, which rank 0 has.
+    // Whose state all take, and who uploads: of those with the newest state the
+    // one that has been a member longest. None: the newest committed
+    // checkpoint's, or if there is none the initial one; rank 0 has it.
     std::optional<int> source_rank;
     int64_t committed_step = 0;  // 0: there is no checkpoint
   };
@@ -138,9 +145,11 @@ class Membership {
       std::string name;
       int slots = 0;
       bool leaving = false;
-      // Of each slot the newest incarnation known, and whether that is dead.
+      // Of each slot the newest incarnation known, whether that is dead, and
+      // the first generation that it was a member of; 0: none.
       std::vector<int64_t> incarnations;
       std::vector<bool> dead;
+      std::vector<int64_t> first_generations;
     };
     std::vector<Host> hosts;  // in the order in which they came
     int64_t generation = 0;   // the last one that has formed
@@ -166,17 +175,18 @@ class Membership {
   void SetMaxWorkers(int max_workers);
 
   // A host with places for `slots` workers is there. The same again is no
-  // error. InvalidArgument, naming the numbers, if there would be more workers
-  // than max_workers or more hosts than max_hosts among those that are not
-  // lost and have not left; FailedPrecondition if the job has ended.
+  // error. Unavailable if there are max_hosts already that are not lost and
+  // have not left: to be repeated; InvalidArgument, naming the numbers, if they
+  // would have more workers than max_workers; FailedPrecondition if the job has
+  // ended.
   absl::Status RegisterHost(const std::string& host_id,
                             const std::string& host_name, int slots,
                             absl::Duration now);
 
   // The supervisor of a host has been heard of. A host whose supervisor and
   // workers are all silent for 10 s is lost: it counts for nothing until it is
-  // heard of again. Aborted if it is unknown; InvalidArgument if it was lost
-  // and others have taken its place.
+  // heard of again. Aborted if it is unknown; Unavailable or InvalidArgument,
+  // as RegisterHost, if it was lost and others have taken its place.
   absl::Status HostAlive(const std::string& host_id, absl::Duration now);
 
   // Incarnations of a host that were declared dead and not reported as ended.
@@ -184,7 +194,8 @@ class Membership {
 
   // A process has ended, also one that had been declared dead. Returns after
   // how long its slot's next one is to start; none: there is no need for one,
-  // as when the job stops or has ended (which is no error here).
+  // as when the job stops or has ended (which is no error here). Unavailable,
+  // to be repeated, if its host was lost and there is no room for it.
   absl::StatusOr<std::optional<absl::Duration>> ReportExit(
       const WorkerId& worker, const Exit& exit, absl::Duration now);
 
@@ -196,7 +207,10 @@ class Membership {
   bool HasLeft(const std::string& host_id) const;
 
   // A worker wants to be in the next generation. `left` is the one that it
-  // leaves by this, 0 if none; `why`, for people. The same again is no error.
+  // leaves by this, 0 if none; `why`, for people. A member of the last one that
+  // has formed leaves that alone: with a lesser `left` this is a late repeat,
+  // which AssignmentOf() answers. A `left` that is newer than the last one
+  // known is that from then on. The same again is no error.
   absl::Status Join(const WorkerId& worker, const StateAge& age, int64_t left,
                     const std::string& why, absl::Duration now);
 
@@ -216,9 +230,9 @@ class Membership {
   // OK if `generation` is running and the worker in it; Aborted otherwise.
   absl::Status CheckMember(const WorkerId& worker, int64_t generation) const;
 
-  // A member says that the job is over: kFinished or kStopped by rank 0 alone
-  // (another's is ignored), kFailed, with its error, by anybody. Aborted as
-  // CheckMember; the same again, once it has ended so, is no error.
+  // A member says that the job is over: kFinished or kStopped by the uploader
+  // alone (another's is ignored), kFailed, with its error, by anybody. Aborted
+  // as CheckMember; the same again, once it has ended so, is no error.
   absl::Status Finish(const WorkerId& worker, int64_t generation, JobState how,
                       const std::string& error, absl::Duration now);
 

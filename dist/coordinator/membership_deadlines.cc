@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "dist/coordinator/membership.h"
@@ -44,6 +46,16 @@ absl::Duration PhaseDeadline(const Membership::Options& options,
   return options.evaluate_deadline;
 }
 
+// Who is busy with something long hears only then that its generation is over.
+absl::Duration ReturnDeadline(const Membership::Options& options,
+                              const MembershipState::Place& place) {
+  if (place.phase == Phase::kEvaluate || place.phase == Phase::kSave) {
+    return options.evaluate_deadline;
+  }
+  return options.return_deadline +
+         options.return_deadline_steps * place.median_step_time;
+}
+
 }  // namespace
 
 void MembershipState::EndSilent(absl::Duration t) {
@@ -81,7 +93,8 @@ void MembershipState::EndMissing(absl::Duration t) {
   for (Host& host : hosts) {
     for (Place& place : host.places) {
       const absl::Duration passed = t - place.since;
-      if (place.life == Life::kReturning && passed > options.return_deadline) {
+      if (place.life == Life::kReturning &&
+          passed > ReturnDeadline(options, place)) {
         Die(&place, "did not return", /*kill=*/true, t);
       } else if (place.life == Life::kExpected &&
                  passed > options.setup_deadline) {
@@ -110,33 +123,41 @@ void MembershipState::LoseHosts(absl::Duration t) {
   if (num_leaving > 0 && NumStaying() < options.min_hosts) Stop(t);
 }
 
-void MembershipState::CheckMissingHosts(absl::Duration t) {
+void MembershipState::CheckMissing(absl::Duration t) {
   if (state != JobState::kForming) {
     missing_since.reset();
     return;
   }
-  const auto num_hosts =
-      std::count_if(hosts.begin(), hosts.end(), [](const Host& host) {
-        return !host.leaving &&
-               std::any_of(host.places.begin(), host.places.end(),
-                           [](const Place& place) {
-                             return place.life != Life::kDead &&
-                                    place.life != Life::kAwaited;
-                           });
-      });
-  const int wanted = std::max(1, options.min_hosts);
-  if (num_hosts >= wanted) {
-    missing_since.reset();
+  if (!missing_since.has_value()) missing_since = t;
+  const absl::Duration deadline = options.missing_hosts_deadline;
+  if (t - *missing_since <= deadline) return;
+  int num_hosts = 0;  // with workers that may stay
+  std::vector<std::string> awaited;
+  for (const Host& host : hosts) {
+    bool has_workers = false;
+    for (const Place& place : host.places) {
+      if (place.life == Life::kDead || place.life == Life::kAwaited) continue;
+      has_workers = true;
+      if (place.life != Life::kJoining) awaited.push_back(NameOf(place));
+    }
+    if (has_workers && !host.leaving) ++num_hosts;
+  }
+  const std::string how_long =
+      absl::StrCat("for ", absl::FormatDuration(deadline));
+  const int wanted = NumWanted();
+  if (num_hosts < wanted) {
+    EndJob(JobState::kFailed,
+           absl::StrCat(how_long, " there were workers of ", num_hosts,
+                        num_hosts == 1 ? " host" : " hosts", " where ", wanted,
+                        wanted == 1 ? " is" : " are", " needed"));
     return;
   }
-  if (!missing_since.has_value()) missing_since = t;
-  if (t - *missing_since <= options.missing_hosts_deadline) return;
-  EndJob(
-      JobState::kFailed,
-      absl::StrCat("for ", absl::FormatDuration(options.missing_hosts_deadline),
-                   " there were workers of ", num_hosts,
-                   num_hosts == 1 ? " host" : " hosts", " where ", wanted,
-                   wanted == 1 ? " is" : " are", " needed"));
+  // A window that the user wants longer than this is no failure.
+  if (generation == 0 && t - last_registration <= options.join_window) return;
+  EndJob(JobState::kFailed,
+         absl::StrCat(how_long, " no generation has formed",
+                      awaited.empty() ? "" : ": it waits for ",
+                      absl::StrJoin(awaited, ", ")));
 }
 
 }  // namespace charrnn

@@ -89,6 +89,40 @@ TEST(MembershipDeadlinesTest, MemberThatDoesNotReturnIsDead) {
   EXPECT_EQ(job.ToKill("beta"), "beta/0");
 }
 
+TEST(MembershipDeadlinesTest, SlowStepsGiveMoreTimeToReturn) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Beat("beta/0", 1, Phase::kTrain, 11, absl::Seconds(4)),
+              IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 11}, 1), IsOk());
+  job.Advance(absl::Seconds(15 + 3 * 4));
+  EXPECT_EQ(job.Members(), "forming");
+  job.Advance(absl::Seconds(0.1));
+  EXPECT_EQ(job.Members(), "2: alpha/0 alpha/1");
+}
+
+TEST(MembershipDeadlinesTest, WhoEvaluatesOrSavesHasTheTimeForItToReturn) {
+  for (const Phase phase : {Phase::kEvaluate, Phase::kSave}) {
+    Membership::Options options = TwoHosts();
+    options.evaluate_deadline = absl::Minutes(3);
+    FakeJob job(options);
+    ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+    ASSERT_THAT(job.Beat("beta/0", 1, phase, 10), IsOk());
+    ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+    ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+    job.Advance(absl::Minutes(2));
+    EXPECT_EQ(job.Members(), "forming");
+    // From then on it has the time that the others had.
+    ASSERT_THAT(job.Beat("beta/0", 1, Phase::kTrain, 10), IsOk());
+    job.Advance(absl::Seconds(15));
+    EXPECT_EQ(job.Members(), "forming");
+    job.Advance(absl::Seconds(0.1));
+    EXPECT_EQ(job.Members(), "2: alpha/0 alpha/1");
+    EXPECT_EQ(job.ToKill("beta"), "beta/0");
+  }
+}
+
 TEST(MembershipDeadlinesTest, WorkerThatBeatsAndNeverJoinsIsDead) {
   FakeJob job;
   ASSERT_THAT(job.Register("alpha", 2), IsOk());
@@ -108,6 +142,15 @@ TEST(MembershipDeadlinesTest, WorkerThatHasJoinedWaitsWithoutADeadline) {
   ASSERT_THAT(job.Register("alpha"), IsOk());
   ASSERT_THAT(job.Register("beta"), IsOk());
   ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  job.Advance(absl::Minutes(9));
+  EXPECT_EQ(job.Given("alpha/0"), "waits");
+  EXPECT_THAT(job.ToKill("alpha"), IsEmpty());
+
+  // Likewise for a later generation, whatever it was busy with before.
+  ASSERT_THAT(job.Join("beta/0"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 10), IsOk());
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
   job.Advance(absl::Minutes(9));
   EXPECT_EQ(job.Given("alpha/0"), "waits");
   EXPECT_THAT(job.ToKill("alpha"), IsEmpty());
@@ -246,26 +289,40 @@ TEST(MembershipDeadlinesTest, TickThatIsALittleLateMovesNothing) {
   EXPECT_EQ(job.ToKill("alpha"), "alpha/0 alpha/1");
 }
 
-TEST(MembershipDeadlinesTest, RespawnsAreHeldBackMoreAndMoreWithoutANewStep) {
+TEST(MembershipDeadlinesTest, RespawnsAreHeldBackMoreAndMoreWithoutOwnSteps) {
   FakeJob job;
   ASSERT_THAT(job.Register("alpha"), IsOk());
   int incarnation = 0;
   for (const double seconds : {0, 1, 2, 4, 8, 16, 30, 30}) {
     ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, seconds));
   }
-  // A new step makes good for all.
-  ASSERT_THAT(job.Join(absl::StrCat("alpha/0#", ++incarnation)), IsOk());
-  ASSERT_THAT(job.Beat(absl::StrCat("alpha/0#", incarnation), job->generation(),
-                       Phase::kTrain, 1),
-              IsOk());
-  EXPECT_THAT(job.Exit(absl::StrCat("alpha/0#", incarnation)),
-              IsOkAndHolds(Optional(absl::Seconds(0))));
+  // Steps that it makes make good for all, if there are enough.
+  for (const int64_t steps : {19, 20}) {
+    const std::string worker = absl::StrCat("alpha/0#", ++incarnation);
+    ASSERT_THAT(job.Join(worker), IsOk());
+    const int64_t generation = job->generation();
+    // What it had when it began is not its own.
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kSetup, 0), IsOk());
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kTrain, 100), IsOk());
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kTrain, 101), IsOk());
+    ASSERT_THAT(job.Beat(worker, generation, Phase::kSave, 100 + steps),
+                IsOk());
+    EXPECT_THAT(job.Exit(worker),
+                IsOkAndHolds(Optional(absl::Seconds(steps < 20 ? 30 : 0))));
+  }
   ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, 1));
-  // So does a checkpoint of one; an old one does not.
-  job->Committed(1);
-  ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, 2));
-  job->Committed(5);
-  ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, ++incarnation, 0));
+}
+
+TEST(MembershipDeadlinesTest, StepsOfSeveralGenerationsAddUp) {
+  FakeJob job;
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_NO_FATAL_FAILURE(ExpectBackOff(&job, 1, 0));
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 2, Phase::kTrain, 0), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2", {2, 11}, 2), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 3, Phase::kTrain, 11), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 3, Phase::kTrain, 20), IsOk());
+  EXPECT_THAT(job.Exit("alpha/0#2"), IsOkAndHolds(Optional(absl::Seconds(0))));
 }
 
 TEST(MembershipDeadlinesTest, RepeatedReportGetsWhatIsLeftOfTheBackOff) {
@@ -366,19 +423,35 @@ TEST(MembershipDeadlinesTest, ErrorsBeforeAnyGenerationFailTheJobToo) {
   EXPECT_EQ(job->first_error(), "alpha/0: no GPU");
 }
 
-TEST(MembershipDeadlinesTest, NewStepBeginsTheCountOfErrorsAnew) {
-  FakeJob job;
-  ASSERT_THAT(job.Register("alpha", 2), IsOk());
-  ASSERT_THAT(job.Join("alpha/0"), IsOk());
-  ASSERT_THAT(job.Join("alpha/1"), IsOk());
-  for (int i = 1; i <= 6; ++i) {
-    // Shown by another slot.
-    if (i % 2 == 1) {
-      ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, i), IsOk());
+// The incarnations of alpha/1 make `steps` steps each, and crash.
+void CrashAfterSteps(FakeJob* job, int64_t steps, int times) {
+  ASSERT_THAT(job->Register("alpha", 2), IsOk());
+  int64_t step = 0;
+  for (int i = 1; i <= times; ++i) {
+    const std::string worker = absl::StrCat("alpha/1#", i);
+    ASSERT_THAT(job->Join(worker), IsOk());
+    ASSERT_THAT(job->Join("alpha/0", {i - 1, step}, i - 1), IsOk());
+    ASSERT_EQ((*job)->generation(), i);
+    for (const char* other : {"alpha/0", worker.c_str()}) {
+      ASSERT_THAT(job->Beat(other, i, Phase::kTrain, step), IsOk());
+      ASSERT_THAT(job->Beat(other, i, Phase::kTrain, step + steps), IsOk());
     }
-    EXPECT_THAT(job.Exit(absl::StrCat("alpha/1#", i), "crash", true), IsOk());
+    step += steps;
+    ASSERT_THAT(job->Exit(worker, "crash", true), IsOk());
   }
+}
+
+TEST(MembershipDeadlinesTest, OwnStepsBeginTheCountOfErrorsAnew) {
+  FakeJob job;
+  ASSERT_NO_FATAL_FAILURE(CrashAfterSteps(&job, 20, 5));
   EXPECT_EQ(job.Members(), "forming");
+}
+
+TEST(MembershipDeadlinesTest, FewerStepsAndThoseOfOthersDoNotMakeGood) {
+  FakeJob job;
+  ASSERT_NO_FATAL_FAILURE(CrashAfterSteps(&job, 19, 3));
+  EXPECT_EQ(job.Members(), "failed");
+  EXPECT_EQ(job->first_error(), "alpha/1 (rank 1), step 19: crash");
 }
 
 TEST(MembershipDeadlinesTest, ErrorsOfDifferentSlotsDoNotAddUp) {
@@ -423,21 +496,38 @@ TEST(MembershipDeadlinesTest, GenerationsWithoutANewStepFailTheJob) {
   ASSERT_THAT(job.Join("alpha/1"), IsOk());
   ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 7), IsOk());
   // The first one made a step.
-  for (int g = 1; g <= 5; ++g) {
+  for (int g = 1; g <= 6; ++g) {
     ASSERT_EQ(job->generation(), g);
+    // So many within a minute would be too many later.
+    if (g == 6) job.Advance(absl::Minutes(1));
     ASSERT_THAT(job.Join("alpha/0", {1, 7}, g, "connect: timed out"), IsOk());
     ASSERT_EQ(job.Members(), "forming");
     ASSERT_THAT(job.Join("alpha/1", {1, 7}, g, "closed"), IsOk());
   }
   EXPECT_EQ(job.Members(), "failed");
   EXPECT_EQ(job->first_error(),
-            "4 generations in a row were over before a new step, the last one "
+            "5 generations in a row were over before a new step, the last one "
             "because alpha/0 left: connect: timed out");
+}
+
+TEST(MembershipDeadlinesTest, FewGenerationsWithoutANewStepMayTakeLong) {
+  Membership::Options options;
+  options.idle_generations = 4;
+  FakeJob job(options);
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  for (int g = 1; g <= 4; ++g) {
+    ASSERT_EQ(job.Members(), absl::StrCat(g, ": alpha/0"));
+    job.Advance(absl::Minutes(1));
+    ASSERT_THAT(job.Join("alpha/0", {0, 0}, g), IsOk());
+  }
+  EXPECT_EQ(job.Members(), "failed");
 }
 
 TEST(MembershipDeadlinesTest, StepThatIsHeardOfLateCountsForItsGeneration) {
   Membership::Options options;
   options.idle_generations = 2;
+  options.idle_time = absl::ZeroDuration();
   FakeJob job(options);
   ASSERT_THAT(job.Register("alpha", 2), IsOk());
   ASSERT_THAT(job.Join("alpha/0"), IsOk());
@@ -452,6 +542,7 @@ TEST(MembershipDeadlinesTest, StepThatIsHeardOfLateCountsForItsGeneration) {
 TEST(MembershipDeadlinesTest, RegroupWhileStepsAreDoneAgainIsNotIdle) {
   Membership::Options options;
   options.idle_generations = 2;
+  options.idle_time = absl::ZeroDuration();
   options.max_workers = 20;
   FakeJob job(options);
   job->Committed(100);
@@ -495,6 +586,46 @@ TEST(MembershipDeadlinesTest, JobFailsIfTooFewHostsAreThereForTooLong) {
             "for 10m there were workers of 1 host where 2 are needed");
 }
 
+TEST(MembershipDeadlinesTest, JobFailsIfNoGenerationFormsForWhateverReason) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Beat("beta/0", 1, Phase::kEvaluate, 10), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  job.Advance(absl::Minutes(10));
+  EXPECT_EQ(job.Members(), "forming");
+  job.Advance(absl::Seconds(0.2));
+  EXPECT_EQ(job.Members(), "failed");
+  EXPECT_EQ(job->first_error(),
+            "for 10m no generation has formed: it waits for beta/0");
+}
+
+TEST(MembershipDeadlinesTest, LongerJoinWindowIsNoFailure) {
+  Membership::Options options = TwoHosts();
+  options.join_window = absl::Minutes(20);
+  FakeJob job(options);
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  job.Advance(absl::Minutes(19));
+  EXPECT_EQ(job.Members(), "forming");
+  job.Advance(absl::Seconds(61));
+  EXPECT_EQ(job.Members(), "1: alpha/0");
+}
+
+TEST(MembershipDeadlinesTest, JobThatIsToStopMissesNoHostsButOne) {
+  Membership::Options options = TwoHosts();
+  options.min_hosts = 2;
+  FakeJob job(options);
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Beat("alpha/1", 1, Phase::kSave, 10), IsOk());
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+  job->RequestStop(job.now());
+  job.Advance(absl::Minutes(11));
+  EXPECT_EQ(job->first_error(),
+            "for 10m no generation has formed: it waits for alpha/1");
+}
+
 TEST(MembershipDeadlinesTest, LostHostMakesRoomAndComesBackWhereThereIsRoom) {
   Membership::Options options = TwoHosts();
   options.max_workers = 3;
@@ -503,14 +634,12 @@ TEST(MembershipDeadlinesTest, LostHostMakesRoomAndComesBackWhereThereIsRoom) {
   job.Silence("beta/0");
   job.SilenceSupervisor("beta");
   job.Advance(absl::Seconds(9));
-  EXPECT_THAT(job.Register("gamma"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(job.Register("gamma"), StatusIs(absl::StatusCode::kUnavailable));
   job.Advance(absl::Seconds(1.1));
   // It comes back: its worker is dead, and another one may join.
   EXPECT_THAT(job->HostAlive("id-beta", job.now()), IsOk());
   EXPECT_EQ(job.ToKill("beta"), "beta/0");
-  EXPECT_THAT(job.Register("gamma"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(job.Register("gamma"), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(job.Exit("beta/0"), IsOkAndHolds(Optional(absl::Seconds(0))));
   EXPECT_THAT(job.Join("beta/0#2"), IsOk());
 
@@ -519,11 +648,17 @@ TEST(MembershipDeadlinesTest, LostHostMakesRoomAndComesBackWhereThereIsRoom) {
   job.Advance(absl::Seconds(11));
   ASSERT_THAT(job.Register("gamma"), IsOk());
   EXPECT_THAT(job->HostAlive("id-beta", job.now()),
-              StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(job.Register("beta"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(job.Exit("beta/0#2"), IsOkAndHolds(std::nullopt));
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(job.Register("beta"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(job.Exit("beta/0#2"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(job.ToKill("beta"), IsEmpty());
   EXPECT_THAT(job.Join("beta/0#3"), StatusIs(absl::StatusCode::kAborted));
+
+  // Whose supervisor waits until there is room once more.
+  ASSERT_THAT(job->LeaveHost("id-gamma", job.now()), IsOk());
+  ASSERT_TRUE(job->HasLeft("id-gamma"));
+  EXPECT_THAT(job.Exit("beta/0#2"), IsOkAndHolds(Optional(absl::Seconds(0))));
+  EXPECT_THAT(job.Join("beta/0#3"), IsOk());
 }
 
 TEST(MembershipDeadlinesTest, SupervisorThatSpeaksKeepsItsHost) {
@@ -531,8 +666,7 @@ TEST(MembershipDeadlinesTest, SupervisorThatSpeaksKeepsItsHost) {
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
   job.Silence("beta/0");
   job.Advance(absl::Minutes(1));
-  EXPECT_THAT(job.Register("gamma"),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(job.Register("gamma"), StatusIs(absl::StatusCode::kUnavailable));
   // And all its slots dead, it may register again.
   EXPECT_THAT(job.Register("beta"), IsOk());
   EXPECT_THAT(job.Join("beta/0"), StatusIs(absl::StatusCode::kAborted));

@@ -17,6 +17,16 @@ namespace {
 // For people; nobody looks further back.
 constexpr size_t kGenerationsKept = 100;
 
+// Whether `a` is to be the source rather than `b`. Of equal states it is that
+// of who has been a member longest: who has just been given the state holds
+// nothing of what is still to be uploaded.
+bool IsBetterSource(const MembershipState::Place& a,
+                    const MembershipState::Place& b) {
+  if (a.age < b.age || b.age < a.age) return b.age < a.age;
+  return a.first_generation > 0 &&
+         (b.first_generation == 0 || a.first_generation < b.first_generation);
+}
+
 }  // namespace
 
 void MembershipState::EndGeneration(const std::string& why, bool agreed,
@@ -25,7 +35,10 @@ void MembershipState::EndGeneration(const std::string& why, bool agreed,
   end_reason = why;
   // A worker that comes late after steps had to be computed again makes its
   // generation end without a new one, and nothing is wrong.
-  if (newest_step == newest_step_at_forming && !agreed) ++idle_generations;
+  if (newest_step == newest_step_at_forming && !agreed &&
+      ++idle_generations == 1) {
+    idle_since = t;
+  }
   for (Place* place : members) {
     if (place->life != Life::kMember) continue;
     SetLife(place, Life::kReturning);
@@ -63,11 +76,12 @@ void MembershipState::TryForm(absl::Duration t) {
       EndJob(JobState::kStopped, "");
       return;
     }
-  } else if (num_hosts_joining < std::max(1, options.min_hosts) ||
+  } else if (num_hosts_joining < NumWanted() ||
              (generation == 0 && !FirstIsComplete(t))) {
     return;
   }
-  if (idle_generations >= options.idle_generations) {
+  if (idle_generations >= options.idle_generations &&
+      t - idle_since >= options.idle_time) {
     EndJob(JobState::kFailed,
            absl::StrCat(idle_generations,
                         " generations in a row were over before a new step, "
@@ -98,12 +112,13 @@ void MembershipState::Form(absl::Duration t) {
   source_rank.reset();
   committed_at_forming = committed_step;
   start_step = committed_step;
-  StateAge newest;
+  const Place* source = nullptr;
   for (size_t i = 0; i < members.size(); ++i) {
     Place& place = *members[i];
     const auto rank = static_cast<int>(i);
-    if (place.age.generation > 0 && newest < place.age) {
-      newest = place.age;
+    if (place.age.generation > 0 &&
+        (source == nullptr || IsBetterSource(place, *source))) {
+      source = &place;
       source_rank = rank;
     }
     SetLife(&place, Life::kMember);
@@ -112,10 +127,13 @@ void MembershipState::Form(absl::Duration t) {
     place.since = t;
     member_ids.push_back(IdOf(place));
   }
-  if (source_rank.has_value() && committed_step > newest.step) {
+  if (source != nullptr && committed_step > source->age.step) {
     source_rank.reset();
   }
-  if (source_rank.has_value()) start_step = newest.step;
+  if (source_rank.has_value()) start_step = source->age.step;
+  for (Place* place : members) {
+    if (place->first_generation == 0) place->first_generation = generation;
+  }
   if (generations.size() == kGenerationsKept) {
     generations.erase(generations.begin());
   }

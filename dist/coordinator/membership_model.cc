@@ -195,7 +195,12 @@ void MembershipModel::FinishJob() {
   const JobState how = Chance(0.5)   ? JobState::kFinished
                        : Chance(0.5) ? JobState::kStopped
                                      : JobState::kFailed;
-  if (how == JobState::kFailed || process == group[0]) finished_ = how;
+  const auto given = membership_->AssignmentOf(process->id);
+  ASSERT_TRUE(given.ok() && given->has_value());
+  if (how == JobState::kFailed ||
+      process == group[(*given)->source_rank.value_or(0)]) {
+    finished_ = how;
+  }
   EXPECT_TRUE(
       membership_->Finish(process->id, process->group, how, "not finite", now_)
           .ok());
@@ -209,10 +214,12 @@ void MembershipModel::StopIfAgreed() {
   }
   Commit();
   finished_ = JobState::kStopped;
-  EXPECT_TRUE(
-      membership_
-          ->Finish(group[0]->id, group[0]->group, JobState::kStopped, "", now_)
-          .ok());
+  for (const Process* process : group) {
+    EXPECT_TRUE(
+        membership_
+            ->Finish(process->id, process->group, JobState::kStopped, "", now_)
+            .ok());
+  }
 }
 
 // All members sync, or make a step; if it `fails`, some of them only.
@@ -301,10 +308,11 @@ void MembershipModel::Report(Supervisor* supervisor) {
   if (!supervisor->alive || supervisor->exits.empty()) return;
   const auto i = Pick(supervisor->exits.size());
   const auto [id, exit] = supervisor->exits[i];
-  supervisor->exits.erase(supervisor->exits.begin() + i);
-  if (exit.own_error) ++own_errors_;
   const auto after = membership_->ReportExit(id, exit, now_);
-  reported_.insert(NameOf(id));
+  if (reported_.insert(NameOf(id)).second && exit.own_error) ++own_errors_;
+  supervisor->waits = absl::IsUnavailable(after.status());
+  if (supervisor->waits) return;
+  supervisor->exits.erase(supervisor->exits.begin() + i);
   Call([this, id = id, exit = exit] {
     membership_->ReportExit(id, exit, now_).IgnoreError();
   });
@@ -366,6 +374,7 @@ void MembershipModel::Step() {
        [&] {
          for (Supervisor& supervisor : supervisors_) {
            Report(&supervisor);
+           Check("a report");
            Poll(&supervisor);
          }
        }},
@@ -414,9 +423,7 @@ void MembershipModel::Heal() {
     Tick(kTick);
     for (Process* process : Living()) Act(process);
     for (Supervisor& supervisor : supervisors_) {
-      while (supervisor.alive && !supervisor.exits.empty()) {
-        Report(&supervisor);
-      }
+      for (size_t n = supervisor.exits.size(); n > 0; --n) Report(&supervisor);
       Poll(&supervisor);
     }
     Check("healing");
@@ -440,6 +447,7 @@ bool MembershipModel::IsWell() {
     }
   }
   for (const Supervisor& supervisor : supervisors_) {
+    if (supervisor.waits) continue;
     if (!supervisor.exits.empty() || !supervisor.starts.empty()) return false;
   }
   if (static_cast<int>(hosts.size()) < options_.min_hosts) {

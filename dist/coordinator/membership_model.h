@@ -26,14 +26,16 @@ struct Process {
   bool stopped = false;  // SIGSTOP
   bool hung = false;     // its training thread
   StateAge age;
-  int64_t group = 0;  // the generation that it is in; 0: it joins
-  int64_t left = 0;   // as it joins
+  int64_t first_generation = 0;  // that it was a member of; 0: none
+  int64_t group = 0;             // the generation that it is in; 0: it joins
+  int64_t left = 0;              // as it joins
 };
 
 struct Supervisor {
   std::string host;
   bool alive = true;
   int slots = 0;
+  bool waits = false;  // until there is room for its host
   // Exits to be reported, and processes to be started.
   std::vector<std::pair<WorkerId, Membership::Exit>> exits;
   std::vector<std::pair<absl::Duration, Slot>> starts;
@@ -59,6 +61,7 @@ class MembershipModel {
     is_ended_ = seed % 5 == 2;
     has_errors_ = seed % 5 == 3;
     options_.idle_generations = Pick(2) == 0 ? 5 : 16;
+    options_.idle_time = absl::Seconds(Pick(2) * 60);
     membership_ = std::make_unique<Membership>(options_, now_);
     Check("start");
   }

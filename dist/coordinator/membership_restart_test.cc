@@ -53,6 +53,25 @@ TEST(MembershipRestartTest, RunningGenerationGoesOnWithItsNumber) {
   EXPECT_EQ(job.Given("beta/0"), "2: rank 2 of 3, source 0, committed 0");
 }
 
+TEST(MembershipRestartTest, WhoHasBeenAMemberLongestIsKnown) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("alpha/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {1, 10}, 1), IsOk());
+  job.Restart();
+  // And still the one that uploads.
+  ASSERT_THAT(job->Finish(FakeJob::Id("alpha/0#2"), 2, JobState::kFinished, "",
+                          job.now()),
+              IsOk());
+  ASSERT_EQ(job.Members(), "2: alpha/0#2 alpha/1 beta/0");
+  for (const char* worker : {"alpha/0#2", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {2, 12}, 2), IsOk());
+  }
+  EXPECT_EQ(job.Given("beta/0"), "3: rank 2 of 3, source 1, committed 0");
+}
+
 TEST(MembershipRestartTest, WhoIsNotHeardOfWithinTheGraceIsDead) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
@@ -104,6 +123,20 @@ TEST(MembershipRestartTest, GenerationThatWasFormingIsFormedOfAllSurvivors) {
   ASSERT_THAT(job.Join("alpha/1", {1, 11}, 1), IsOk());
   EXPECT_EQ(job.Members(), "2: alpha/0 alpha/1");
   EXPECT_EQ(job.Given("alpha/0"), "2: rank 0 of 2, source 1, committed 0");
+}
+
+TEST(MembershipRestartTest, ReplacementThatHasNotJoinedIsNotWaitedFor) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  ASSERT_THAT(job.Beat("beta/0#2", 0, Phase::kSetup), IsOk());
+  EXPECT_EQ(job->ToDurable().members.size(), 3u);
+  job.Restart();
+  EXPECT_EQ(job->ToDurable().members.size(), 3u);
+  ASSERT_THAT(job.Join("alpha/0", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "forming");
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "2: alpha/0 alpha/1");
 }
 
 TEST(MembershipRestartTest, SurvivorOfTheLastGenerationThatIsGoneIsGivenUp) {
@@ -199,6 +232,24 @@ TEST(MembershipRestartTest, MemberWhoseAnswerTheDiskForgotJoinsAgain) {
   EXPECT_EQ(job.Given("alpha/1"), "waits");
   ASSERT_THAT(job.Join("beta/0", {4, 30}, 4), IsOk());
   EXPECT_EQ(job.Members(), "5: alpha/0 alpha/1 beta/0");
+}
+
+TEST(MembershipRestartTest, LateRepeatOfAJoinIsNotAReturnEither) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {1, 10}, 1), IsOk());
+  }
+  ASSERT_THAT(job.Join("alpha/0", {2, 14}, 2), IsOk());
+  job.Restart();
+  ASSERT_THAT(job.Join("alpha/0", {2, 14}, 2), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {2, 14}, 2), IsOk());
+  // As it left generation 1; it has the newest state by now.
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "forming");
+  EXPECT_EQ(job.Given("alpha/1"), "2: rank 1 of 3, source 0, committed 0");
+  ASSERT_THAT(job.Join("alpha/1", {2, 15}, 2), IsOk());
+  EXPECT_EQ(job.Given("alpha/1"), "3: rank 1 of 3, source 1, committed 0");
 }
 
 TEST(MembershipRestartTest, DeadWorkersAreKilledUntilTheirEndIsReported) {
@@ -300,6 +351,11 @@ TEST(MembershipRestartTest, DurableStateWithoutAMemberItNamesIsOver) {
   EXPECT_EQ(membership.job_state(), JobState::kForming);
   EXPECT_EQ(membership.generation(), 1);
   EXPECT_FALSE(membership.ToDurable().running);
+
+  durable = job->ToDurable();
+  durable.source_rank = 3;
+  EXPECT_EQ(Membership(TwoHosts(), durable, job.now()).job_state(),
+            JobState::kForming);
 }
 
 TEST(MembershipRestartTest, DurableStateIsTheSameAfterARestart) {
@@ -319,6 +375,8 @@ TEST(MembershipRestartTest, DurableStateIsTheSameAfterARestart) {
     EXPECT_EQ(after.hosts[i].slots, before.hosts[i].slots);
     EXPECT_EQ(after.hosts[i].incarnations, before.hosts[i].incarnations);
     EXPECT_EQ(after.hosts[i].dead, before.hosts[i].dead);
+    EXPECT_EQ(after.hosts[i].first_generations,
+              before.hosts[i].first_generations);
   }
   ASSERT_EQ(after.members.size(), 3u);
   EXPECT_EQ(FakeJob::NameOf(after.members[2]), "beta/0#2");

@@ -86,6 +86,9 @@ void MembershipState::Restore(const Membership::Durable& durable,
       const auto i = static_cast<size_t>(place.local_rank);
       place.incarnation =
           i < from.incarnations.size() ? from.incarnations[i] : 0;
+      if (i < from.first_generations.size()) {
+        place.first_generation = from.first_generations[i];
+      }
       place.heard = t + options.restart_grace - options.silence;
       if (i < from.dead.size() && from.dead[i]) {
         SetLife(&place, Life::kDead);
@@ -104,7 +107,8 @@ void MembershipState::Restore(const Membership::Durable& durable,
   committed_at_forming = durable.committed_step_at_forming;
   start_step = committed_at_forming;
   member_ids = durable.members;
-  bool complete = durable.running && !member_ids.empty();
+  bool complete = durable.running &&
+                  source_rank.value_or(0) < static_cast<int>(member_ids.size());
   for (const WorkerId& id : member_ids) {
     const auto place = Find(id);
     const bool lives = place.ok() && (*place)->incarnation == id.incarnation &&
@@ -121,7 +125,8 @@ void MembershipState::Restore(const Membership::Durable& durable,
     Place* place = members[rank];
     if (place == nullptr) continue;
     SetLife(place, complete ? Life::kMember : Life::kReturning);
-    if (complete) place->rank = place->last_rank = static_cast<int>(rank);
+    // By this a late repeat of a Join is told from a return.
+    place->rank = place->last_rank = static_cast<int>(rank);
   }
   if (complete) {
     generations.push_back({generation, static_cast<int>(members.size()),
@@ -212,7 +217,7 @@ absl::Status MembershipState::HearHost(Host* host, absl::Duration t) {
 absl::Status MembershipState::CheckFits(const std::string& host_name,
                                         int slots) const {
   if (num_present >= options.max_hosts) {
-    return absl::InvalidArgumentError(
+    return absl::UnavailableError(
         absl::StrCat("host ", host_name, " would be one too many: there are ",
                      num_present, " of at most ", options.max_hosts,
                      " (one that is gone counts for 10 s more)"));
@@ -283,6 +288,7 @@ void MembershipState::Adopt(Place* place, int64_t incarnation,
   place->step_times.clear();
   place->num_step_times = 0;
   place->median_step_time = absl::ZeroDuration();
+  place->first_generation = 0;
   place->age = {};
   place->left = 0;
   place->rank = place->last_rank = -1;
@@ -295,10 +301,7 @@ void MembershipState::Die(Place* place, const std::string& why, bool kill,
   const bool was_member = place->life == Life::kMember;
   SetLife(place, Life::kDead);
   if (kill) place->to_kill.push_back(place->incarnation);
-  if (place->deaths_step != newest_step) {
-    place->deaths_step = newest_step;
-    place->deaths = 0;
-  }
+  place->own_steps = 0;
   place->respawn_at = t + BackOff(++place->deaths);
   ++version;
   ++durable_version;
@@ -310,10 +313,6 @@ void MembershipState::Die(Place* place, const std::string& why, bool kill,
 
 void MembershipState::CountError(Place* place, int64_t incarnation,
                                  const std::string& message) {
-  if (place->errors_step != newest_step) {
-    place->errors_step = newest_step;
-    place->errors = 0;
-  }
   if (++place->errors == 1) {
     // What is known of a newer incarnation says nothing of an older one.
     place->first_error = incarnation == place->incarnation
@@ -331,6 +330,15 @@ void MembershipState::NoteStep(int64_t step) {
   idle_generations = 0;
 }
 
+void MembershipState::NoteOwnStep(Place* place, int64_t step) {
+  // What it had when it began to train, the source has given it.
+  if (place->phase == Phase::kSetup || step <= place->step) return;
+  place->own_steps += step - place->step;
+  if (place->own_steps < options.own_steps) return;
+  place->deaths = 0;
+  place->errors = 0;
+}
+
 void MembershipState::NoteProgress(Place* place, Phase phase, int64_t step,
                                    absl::Duration step_time, absl::Duration t) {
   if (step > place->step && step_time > absl::ZeroDuration()) {
@@ -342,10 +350,16 @@ void MembershipState::NoteProgress(Place* place, Phase phase, int64_t step,
     std::nth_element(sorted.begin(), middle, sorted.end());
     place->median_step_time = *middle;
   }
-  if (phase == place->phase && step == place->step) return;
+  NoteOwnStep(place, step);
+  const bool is_new_phase = phase != place->phase;
+  if (!is_new_phase && step == place->step) return;
   place->phase = phase;
   place->step = step;
-  if (place->life == Life::kMember) place->since = t;
+  // Who has just come from a long phase, and is to return, gets the time.
+  if (place->life == Life::kMember ||
+      (place->life == Life::kReturning && is_new_phase)) {
+    place->since = t;
+  }
 }
 
 int MembershipState::NumStaying() const {

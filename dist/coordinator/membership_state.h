@@ -1,6 +1,7 @@
 #ifndef CHARRNN_DIST_COORDINATOR_MEMBERSHIP_STATE_H_
 #define CHARRNN_DIST_COORDINATOR_MEMBERSHIP_STATE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -54,8 +55,9 @@ struct MembershipState {
     std::vector<absl::Duration> step_times;  // a ring of the last ones
     size_t num_step_times = 0;               // that there have been
     absl::Duration median_step_time;
-    StateAge age;      // as it joined
-    int64_t left = 0;  // as it joined
+    int64_t first_generation = 0;  // that it was a member of; 0: none
+    StateAge age;                  // as it joined
+    int64_t left = 0;              // as it joined
     // In the last generation that formed; -1: none, or it has left that.
     int rank = -1;
     int last_rank = -1;          // for people; -1: none
@@ -63,11 +65,10 @@ struct MembershipState {
 
     // Of all incarnations.
     std::vector<int64_t> to_kill;
-    int64_t deaths_step = 0;  // the job's newest when `deaths` began
-    int deaths = 0;
+    int64_t own_steps = 0;  // that it has applied since the last death
+    int deaths = 0;         // without so many between that count
+    int errors = 0;         // likewise
     absl::Duration respawn_at;
-    int64_t errors_step = 0;  // the job's newest when `errors` began
-    int errors = 0;
     std::string first_error;  // of those
   };
 
@@ -105,10 +106,10 @@ struct MembershipState {
   absl::Status CheckHeeded(const Place& place, int64_t incarnation) const;
   // Somebody alive says something: its place, which is now of its incarnation.
   absl::StatusOr<Place*> Hear(const WorkerId& worker, absl::Duration t);
-  // A sign of life of a host; InvalidArgument if it was lost and does not fit
-  // any more.
+  // A sign of life of a host; as CheckFits if it was lost.
   absl::Status HearHost(Host* host, absl::Duration t);
-  // InvalidArgument if a host with `slots` places would be too much.
+  // Whether there is room for a host with `slots` places. Unavailable: not yet;
+  // InvalidArgument: it has too many.
   absl::Status CheckFits(const std::string& host_name, int slots) const;
 
   Host* AddHost(const std::string& id, const std::string& name, int slots,
@@ -124,6 +125,9 @@ struct MembershipState {
                   const std::string& message);
   // A step that somebody of the job has done.
   void NoteStep(int64_t step);
+  // A member's newest step, which is more than what it was given when it
+  // trained before.
+  void NoteOwnStep(Place* place, int64_t step);
   // What a member says of itself.
   void NoteProgress(Place* place, Phase phase, int64_t step,
                     absl::Duration step_time, absl::Duration t);
@@ -131,6 +135,8 @@ struct MembershipState {
   int num(Life life) const { return lives[static_cast<size_t>(life)]; }
   // Hosts that would stay if those left that want to.
   int NumStaying() const;
+  // Hosts without which no generation forms.
+  int NumWanted() const { return stop ? 1 : std::max(1, options.min_hosts); }
 
   // ---- Generations (membership_forming.cc) ----
 
@@ -163,7 +169,7 @@ struct MembershipState {
   void EndOverdueMember(absl::Duration t);
   void EndMissing(absl::Duration t);
   void LoseHosts(absl::Duration t);
-  void CheckMissingHosts(absl::Duration t);
+  void CheckMissing(absl::Duration t);
 
   Membership::Options options;
   absl::Duration last_tick;  // as the caller's clock has it
@@ -197,11 +203,12 @@ struct MembershipState {
   int64_t committed_step = 0;
   int64_t newest_step = 0;  // that anybody has shown
   int64_t newest_step_at_forming = 0;
-  int idle_generations = 0;  // in a row, up to the last one that is over
+  int idle_generations = 0;   // in a row, up to the last one that is over
+  absl::Duration idle_since;  // when the first of them was over
 
   bool regroup = false;
   std::optional<absl::Duration> regroup_since;  // when it was first wanted
-  std::optional<absl::Duration> missing_since;  // hosts, when forming
+  std::optional<absl::Duration> missing_since;  // a generation
 };
 
 // "alpha/1 (rank 3), step 120: the loss is not finite"; "alpha/1: ..." if it

@@ -147,7 +147,7 @@ TEST(MembershipTest, HostsBeyondTheLimitsAreRefusedWithTheNumbers) {
                              HasSubstr("the 5 among"))));
   EXPECT_THAT(job.Register("beta", 2), IsOk());
   EXPECT_THAT(job.Register("gamma", 1),
-              StatusIs(absl::StatusCode::kInvalidArgument,
+              StatusIs(absl::StatusCode::kUnavailable,
                        AllOf(HasSubstr("gamma"), HasSubstr("at most 2"))));
   EXPECT_THAT(job.Register("alpha", 3), IsOk());
   EXPECT_THAT(job.Register("alpha", 2),
@@ -220,6 +220,17 @@ TEST(MembershipTest, WorkerThatComesWhileOthersReturnIsInTheNextGeneration) {
   EXPECT_EQ(job.Given("alpha/0#2"), "2: rank 0 of 3, source 1, committed 0");
 }
 
+TEST(MembershipTest,
+     LaterGenerationDoesNotWaitForAReplacementThatHasNotJoined) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("alpha/0"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0#2", 0, Phase::kSetup), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {1, 10}, 1), IsOk());
+  EXPECT_EQ(job.Members(), "2: alpha/1 beta/0");
+}
+
 TEST(MembershipTest, MembersOfAnEndedGenerationFormNoneBelowMin) {
   FakeJob job(Hosts(2, 2));
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
@@ -240,6 +251,29 @@ TEST(MembershipTest, NewestStateIsOfTheLatestGenerationAndThenStep) {
   ASSERT_THAT(job.Join("alpha/1", {1, 12}, 1), IsOk());
   ASSERT_THAT(job.Join("beta/0", {1, 12}, 1), IsOk());
   EXPECT_EQ(job.Given("beta/0"), "2: rank 2 of 3, source 1, committed 0");
+}
+
+TEST(MembershipTest, OfEqualStatesThatOfTheLongestMemberIsTheSource) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("alpha/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {1, 10}, 1), IsOk());
+  ASSERT_EQ(job.Given("beta/0"), "2: rank 2 of 3, source 1, committed 0");
+  for (const char* worker : {"alpha/0#2", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {2, 12}, 2), IsOk());
+  }
+  EXPECT_EQ(job.Given("beta/0"), "3: rank 2 of 3, source 1, committed 0");
+  // A newer state is more than a longer membership.
+  ASSERT_THAT(job.Join("alpha/0#2", {3, 14}, 3), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {3, 13}, 3), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {3, 13}, 3), IsOk());
+  EXPECT_EQ(job.Given("beta/0"), "4: rank 2 of 3, source 0, committed 0");
+  ASSERT_THAT(job.Exit("alpha/1"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2", {4, 14}, 4), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {4, 14}, 4), IsOk());
+  EXPECT_EQ(job.Given("beta/0"), "5: rank 1 of 2, source 1, committed 0");
 }
 
 TEST(MembershipTest, CheckpointThatIsNewerIsTheSource) {
@@ -461,7 +495,7 @@ TEST(MembershipTest, JobStopsIfTheHostsThatWereToStayAreLost) {
   EXPECT_EQ(job.Wishes("alpha/0", 2), "stop");
 }
 
-TEST(MembershipTest, StopIsAgreedByTheMembersAndSaidByRankZero) {
+TEST(MembershipTest, StopIsAgreedByTheMembersAndSaidByTheUploader) {
   FakeJob job(Hosts(1, 2));
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
   job->RequestStop(job.now());
@@ -537,6 +571,22 @@ TEST(MembershipTest, JobIsFinishedByAMemberOfTheRunningGenerationAlone) {
   EXPECT_THAT(finish("alpha/0", 1, JobState::kFinished), IsOk());
   EXPECT_THAT(finish("alpha/0", 1, JobState::kStopped),
               StatusIs(absl::StatusCode::kAborted, HasSubstr("finished")));
+}
+
+TEST(MembershipTest, JobIsFinishedByTheSourceSinceThatUploads) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job.Exit("alpha/0"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0#2"), IsOk());
+  ASSERT_THAT(job.Join("alpha/1", {1, 10}, 1), IsOk());
+  ASSERT_THAT(job.Join("beta/0", {1, 10}, 1), IsOk());
+  for (const char* worker : {"alpha/0#2", "beta/0", "alpha/1"}) {
+    EXPECT_EQ(job->job_state(), JobState::kRunning);
+    ASSERT_THAT(
+        job->Finish(FakeJob::Id(worker), 2, JobState::kFinished, "", job.now()),
+        IsOk());
+  }
+  EXPECT_EQ(job->job_state(), JobState::kFinished);
 }
 
 TEST(MembershipTest, AnyMemberMayFailTheJobWithItsError) {
