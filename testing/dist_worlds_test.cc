@@ -1,10 +1,10 @@
 // Training with any number of workers gives the bytes of training with one
 // process: `train` and `train_dist` as a user runs them.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -92,6 +92,30 @@ TEST_P(WorldsTest, GoOnWithOneAnothersCheckpoints) {
   const auto expected = RunOutcome(workplace, "whole");
   for (const char* what : {"model.safetensors", "optimizer.safetensors"}) {
     EXPECT_TRUE(outcome.at(what) == expected.at(what)) << what;
+  }
+}
+
+TEST_P(WorldsTest, OverlappedGradientsAreTheSameButForRounding) {
+  const Workplace workplace;
+  workplace.Write("text.txt", PlainText(130));
+  std::vector<std::string> flags = Flags(GetParam());
+  flags.push_back("--num_epochs=10");  // 50 steps
+  ASSERT_EQ(Train(workplace, "train", flags, {"--run_dir=alone"}).exit_code, 0);
+  const std::vector<double> expected = RecordedLosses(workplace, "alone");
+  ASSERT_EQ(expected.size(), 50);
+  for (const int world_size : {1, 2, 3}) {
+    const std::string run_dir = absl::StrCat("overlap-", world_size);
+    SCOPED_TRACE(run_dir);
+    const SubprocessResult together =
+        Train(workplace, "train_dist", flags,
+              {absl::StrCat("--run_dir=", run_dir), "--reduction=overlap",
+               absl::StrCat("--nproc_per_node=", world_size)});
+    ASSERT_EQ(together.exit_code, 0) << together.stderr_text;
+    const std::vector<double> losses = RecordedLosses(workplace, run_dir);
+    ASSERT_EQ(losses.size(), expected.size());
+    for (size_t step = 0; step < losses.size(); ++step) {
+      EXPECT_NEAR(losses[step], expected[step], 1e-5 * expected[step]) << step;
+    }
   }
 }
 

@@ -8,11 +8,13 @@
 
 #include <cstddef>
 #include <fstream>
+#include <ios>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"

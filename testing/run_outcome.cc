@@ -107,4 +107,13 @@ std::vector<int64_t> RecordedSteps(const Workplace& workplace,
   return steps;
 }
 
+std::vector<double> RecordedLosses(const Workplace& workplace,
+                                   absl::string_view run_dir) {
+  std::vector<double> losses;
+  for (const json& line : Metrics(workplace, run_dir)) {
+    if (line.value("event", "") == "train") losses.push_back(line["loss"]);
+  }
+  return losses;
+}
+
 }  // namespace charrnn

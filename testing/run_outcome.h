@@ -30,6 +30,10 @@ void ExpectSameOutcome(const std::map<std::string, std::string>& outcome,
 std::vector<int64_t> RecordedSteps(const Workplace& workplace,
                                    absl::string_view run_dir);
 
+// The losses of a run's training records, nats per character.
+std::vector<double> RecordedLosses(const Workplace& workplace,
+                                   absl::string_view run_dir);
+
 }  // namespace charrnn
 
 #endif  // CHARRNN_TESTING_RUN_OUTCOME_H_

@@ -1,8 +1,8 @@
 #include "dist/coordinator/client.h"
 
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/status.h>
 
 #include <cstdint>

@@ -141,7 +141,6 @@ template <typename Reactor>
 class Refusal : public Reactor {
  public:
   explicit Refusal(const absl::Status& why) { this->Finish(ToGrpc(why)); }
-  void OnReadDone(bool) override {}
   void OnDone() override { delete this; }
 };
 
