@@ -175,13 +175,19 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
     if (place->rank >= 0 && age.generation == state_->generation) {
       state_->NoteOwnStep(place, age.step);
     }
-    if (place->life != Life::kJoining || left >= place->left) {
+    const bool has_joined =
+        place->life == Life::kJoining || place->life == Life::kLeftOut;
+    if (!has_joined || left >= place->left) {
       place->age = age;
       place->left = left;
       place->step = age.step;
     }
     place->rank = -1;
-    state_->SetLife(place, Life::kJoining);
+    if (!has_joined) {
+      // One that follows a process that was left out is no better.
+      state_->SetLife(
+          place, t < place->left_out_until ? Life::kLeftOut : Life::kJoining);
+    }
   }
   state_->UpdateRegroup(t);
   state_->TryForm(t);
@@ -290,6 +296,7 @@ void Membership::Tick(absl::Duration now) {
   state_->EndMissing(t);
   state_->LoseHosts(t);
   state_->LetLeave();
+  state_->LetIn(t);
   state_->UpdateRegroup(t);
   state_->TryForm(t);
   state_->CheckMissing(t);
@@ -353,6 +360,7 @@ std::vector<Membership::WorkerView> Membership::Workers() const {
       view.host_name = host.name;
       switch (place.life) {
         case Life::kJoining:
+        case Life::kLeftOut:
           view.state = WorkerState::kJoining;
           break;
         case Life::kMember:

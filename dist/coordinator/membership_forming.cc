@@ -61,7 +61,9 @@ void MembershipState::LearnGeneration(int64_t number, Place* place,
   for (Place* member : members) {
     if (member != nullptr) member->rank = -1;
   }
-  if (place->life != Life::kJoining) {
+  // Nobody knows who was in it either.
+  judged = true;
+  if (place->life != Life::kJoining && place->life != Life::kLeftOut) {
     SetLife(place, Life::kReturning);
     place->since = t;
   }
@@ -71,6 +73,8 @@ void MembershipState::LearnGeneration(int64_t number, Place* place,
 
 void MembershipState::TryForm(absl::Duration t) {
   if (state != JobState::kForming || num(Life::kReturning) > 0) return;
+  JudgeLast(t);
+  LetIn(t);
   if (stop) {
     if (!HoldsUncommitted()) {
       EndJob(JobState::kStopped, "");
@@ -90,6 +94,68 @@ void MembershipState::TryForm(absl::Duration t) {
     return;
   }
   Form(t);
+}
+
+void MembershipState::JudgeLast(absl::Duration t) {
+  if (judged) return;
+  judged = true;
+  if (made_step || newest_step > newest_step_at_forming) {
+    for (Host& host : hosts) {
+      for (Place& place : host.places) place.was_productive = false;
+    }
+    for (size_t rank = 0; rank < members.size(); ++rank) {
+      Place& place = *members[rank];
+      if (place.incarnation != member_ids[rank].incarnation) continue;
+      place.was_productive = true;
+      place.failures = 0;
+    }
+    return;
+  }
+  const auto leave_out = [&](Place& place) {
+    place.left_out_until = t + BackOff(++place.failures + 1);
+    SetLife(&place, Life::kLeftOut);
+  };
+  const auto num_productive =
+      std::count_if(hosts.begin(), hosts.end(), [](const Host& host) {
+        return !host.leaving &&
+               std::any_of(host.places.begin(), host.places.end(),
+                           [](const Place& place) {
+                             return place.life == Life::kJoining &&
+                                    place.was_productive;
+                           });
+      });
+  if (num_productive < NumWanted()) return;
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      if (place.life == Life::kJoining && !place.was_productive) {
+        leave_out(place);
+      }
+    }
+  }
+}
+
+void MembershipState::LetIn(absl::Duration t) {
+  if (num(Life::kLeftOut) == 0) return;
+  // Only when all have returned is it known who is needed.
+  const bool forms = state == JobState::kForming && num(Life::kReturning) == 0;
+  const bool too_few = forms && num_hosts_joining < NumWanted();
+  int64_t newest = 0;  // step of those who are not left out
+  for (const Host& host : hosts) {
+    for (const Place& place : host.places) {
+      if (place.life == Life::kJoining)
+        newest = std::max(newest, place.age.step);
+    }
+  }
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      if (place.life != Life::kLeftOut) continue;
+      const bool is_newest =
+          forms && IsNeeded(place.age) && place.age.step > newest;
+      if (too_few || is_newest || t >= place.left_out_until) {
+        SetLife(&place, Life::kJoining);
+      }
+    }
+  }
 }
 
 bool MembershipState::FirstIsComplete(absl::Duration t) const {
@@ -142,6 +208,8 @@ void MembershipState::Form(absl::Duration t) {
                          end_reason.empty() ? "the first" : end_reason});
   end_reason.clear();
   newest_step_at_forming = newest_step;
+  made_step = false;
+  judged = false;
   state = JobState::kRunning;
   missing_since.reset();
   ++version;
@@ -152,10 +220,7 @@ bool MembershipState::HoldsUncommitted() const {
   for (const Host& host : hosts) {
     if (host.num_joining == 0) continue;
     for (const Place& place : host.places) {
-      if (place.life == Life::kJoining && place.age.generation > 0 &&
-          place.age.step > committed_step) {
-        return true;
-      }
+      if (place.life == Life::kJoining && IsNeeded(place.age)) return true;
     }
   }
   return false;
@@ -163,10 +228,6 @@ bool MembershipState::HoldsUncommitted() const {
 
 void MembershipState::LetLeave() {
   if (num_leaving == 0 || ended()) return;
-  // Of two states at the checkpoint's step or before it neither is needed.
-  const auto is_needed = [&](const StateAge& age) {
-    return age.generation > 0 && age.step > committed_step;
-  };
   StateAge newest;  // of those that stay
   for (const Host& host : hosts) {
     if (host.leaving) continue;
@@ -180,7 +241,7 @@ void MembershipState::LetLeave() {
         host.places.begin(), host.places.end(), [&](const Place& place) {
           return place.life == Life::kMember ||
                  place.life == Life::kReturning ||
-                 (place.life == Life::kJoining && is_needed(place.age) &&
+                 (place.life == Life::kJoining && IsNeeded(place.age) &&
                   newest < place.age);
         });
     if (stays) continue;
