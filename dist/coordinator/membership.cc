@@ -223,6 +223,9 @@ absl::Status Membership::Heartbeat(const WorkerId& worker, int64_t generation,
   // What it says of an earlier generation may be older than its Join.
   if (generation == state_->generation && place->rank >= 0) {
     state_->NoteProgress(place, phase, step, step_time, t);
+    if (place->life == Life::kMember && phase != Phase::kSetup) {
+      state_->LetWaitingLeave();
+    }
   }
   state_->TryForm(t);
   return absl::OkStatus();

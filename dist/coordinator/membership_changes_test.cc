@@ -79,15 +79,59 @@ TEST(MembershipChangesTest, HostLeavesWhenTheOthersHaveItsState) {
     ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
   }
   EXPECT_EQ(job.Members(), "2: beta/0");
+  EXPECT_EQ(job.Given("beta/0"), "2: rank 0 of 1, source 0, committed 0");
+  // Should beta/0 die before it trains, alpha's workers have its state.
+  job.Advance(absl::Seconds(1));
+  ASSERT_THAT(job.Beat("beta/0", 2, Phase::kSetup, 11), IsOk());
+  EXPECT_FALSE(job->HasLeft("id-alpha"));
+  EXPECT_EQ(job.Given("alpha/0"), "waits");
+  EXPECT_EQ(job.Wishes("beta/0", 2), "");
+  ASSERT_THAT(job.Beat("beta/0", 2, Phase::kTrain, 11), IsOk());
   EXPECT_TRUE(job->HasLeft("id-alpha"));
   EXPECT_EQ(job.Given("alpha/0"), "ABORTED");
-  EXPECT_EQ(job.Given("beta/0"), "2: rank 0 of 1, source 0, committed 0");
   EXPECT_THAT(job.Join("alpha/0#2"), StatusIs(absl::StatusCode::kAborted));
   EXPECT_THAT(job.Exit("alpha/1"), IsOkAndHolds(std::nullopt));
   EXPECT_THAT(job.ToKill("alpha"), IsEmpty());
   job.Advance(absl::Seconds(1));
   EXPECT_EQ(job.Wishes("beta/0", 2), "");
   EXPECT_THAT(job.Register("gamma"), IsOk());  // there is room again
+}
+
+TEST(MembershipChangesTest, HostThatWaitsToLeaveComesBackIfTheOthersDie) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job->LeaveHost("id-alpha", job.now()), IsOk());
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
+  }
+  ASSERT_EQ(job.Members(), "2: beta/0");
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  EXPECT_EQ(job.Members(), "forming");
+  ASSERT_THAT(job.Join("beta/0#2"), IsOk());
+  EXPECT_EQ(job.Members(), "3: alpha/0 alpha/1 beta/0#2");
+  EXPECT_EQ(job.Given("beta/0#2"), "3: rank 2 of 3, source 0, committed 0");
+  job.Advance(absl::Seconds(0.5));
+  EXPECT_EQ(job.Wishes("alpha/0", 3), "regroup");
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0#2"}) {
+    ASSERT_THAT(job.Join(worker, {3, 12}, 3, "regroup"), IsOk());
+  }
+  EXPECT_EQ(job.Members(), "4: beta/0#2");
+  ASSERT_THAT(job.Beat("beta/0#2", 4, Phase::kTrain, 12), IsOk());
+  EXPECT_TRUE(job->HasLeft("id-alpha"));
+}
+
+TEST(MembershipChangesTest, HostThatWaitsToLeaveNeedNotIfItsStateIsCommitted) {
+  FakeJob job(Hosts(1, 2));
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job->LeaveHost("id-alpha", job.now()), IsOk());
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
+  }
+  job.Advance(kTick);
+  EXPECT_FALSE(job->HasLeft("id-alpha"));
+  job->Committed(11);
+  job.Advance(kTick);
+  EXPECT_TRUE(job->HasLeft("id-alpha"));
 }
 
 TEST(MembershipChangesTest, HostThatHoldsTheOnlyNewestStateHandsItOnFirst) {
@@ -107,6 +151,7 @@ TEST(MembershipChangesTest, HostThatHoldsTheOnlyNewestStateHandsItOnFirst) {
   ASSERT_THAT(job.Join("alpha/0", {2, 12}, 2, "regroup"), IsOk());
   ASSERT_THAT(job.Join("beta/0#2", {2, 12}, 2, "regroup"), IsOk());
   EXPECT_EQ(job.Members(), "3: beta/0#2");
+  ASSERT_THAT(job.Beat("beta/0#2", 3, Phase::kTrain, 12), IsOk());
   EXPECT_TRUE(job->HasLeft("id-alpha"));
 }
 

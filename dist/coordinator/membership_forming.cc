@@ -44,6 +44,8 @@ void MembershipState::EndGeneration(const std::string& why, bool agreed,
     SetLife(place, Life::kReturning);
     place->since = t;
   }
+  for (Host& host : hosts) host.waits = false;
+  num_waiting = 0;
   regroup = false;
   regroup_since.reset();
   ++version;
@@ -166,10 +168,11 @@ bool MembershipState::FirstIsComplete(absl::Duration t) const {
 
 void MembershipState::Form(absl::Duration t) {
   LetLeave();
+  LetWait();
   members.clear();
   member_ids.clear();
   for (Host& host : hosts) {
-    if (host.num_joining == 0) continue;
+    if (host.num_joining == 0 || host.waits) continue;
     for (Place& place : host.places) {
       if (place.life == Life::kJoining) members.push_back(&place);
     }
@@ -228,6 +231,33 @@ bool MembershipState::HoldsUncommitted() const {
 
 void MembershipState::LetLeave() {
   if (num_leaving == 0 || ended()) return;
+  // After a restart it is not known what those hold that are still to join.
+  const auto holds_something = [&](const Place& place) {
+    switch (place.life) {
+      case Life::kMember:
+      case Life::kReturning:
+        return true;
+      case Life::kJoining:
+      case Life::kLeftOut:
+        return IsNeeded(place.age);
+      case Life::kExpected:
+        return place.first_generation > 0;
+      case Life::kAwaited:
+      case Life::kDead:
+        break;
+    }
+    return false;
+  };
+  for (Host& host : hosts) {
+    if (host.leaving && !host.left &&
+        std::none_of(host.places.begin(), host.places.end(), holds_something)) {
+      Leave(&host);
+    }
+  }
+}
+
+void MembershipState::LetWait() {
+  if (num_leaving == 0) return;
   StateAge newest;  // of those that stay
   for (const Host& host : hosts) {
     if (host.leaving) continue;
@@ -237,32 +267,42 @@ void MembershipState::LetLeave() {
   }
   for (Host& host : hosts) {
     if (!host.leaving || host.left) continue;
-    const bool stays = std::any_of(
+    host.waits = std::none_of(
         host.places.begin(), host.places.end(), [&](const Place& place) {
-          return place.life == Life::kMember ||
-                 place.life == Life::kReturning ||
-                 (place.life == Life::kJoining && IsNeeded(place.age) &&
-                  newest < place.age);
+          return place.life == Life::kJoining && IsNeeded(place.age) &&
+                 newest < place.age;
         });
-    if (stays) continue;
-    for (Place& place : host.places) {
-      if (place.life == Life::kDead) continue;
-      SetLife(&place, Life::kDead);
-      ++durable_version;
-    }
-    if (host.present()) {
-      --num_present;
-      present_slots -= static_cast<int>(host.places.size());
-    }
-    host.left = true;
-    --num_leaving;
-    ++version;
+    if (host.waits) ++num_waiting;
   }
+}
+
+void MembershipState::LetWaitingLeave() {
+  if (num_waiting == 0) return;
+  for (Host& host : hosts) {
+    if (host.waits) Leave(&host);
+  }
+}
+
+void MembershipState::Leave(Host* host) {
+  for (Place& place : host->places) {
+    if (place.life == Life::kDead) continue;
+    SetLife(&place, Life::kDead);
+    ++durable_version;
+  }
+  if (host->present()) {
+    --num_present;
+    present_slots -= static_cast<int>(host->places.size());
+  }
+  if (host->waits) --num_waiting;
+  host->waits = false;
+  host->left = true;
+  --num_leaving;
+  ++version;
 }
 
 void MembershipState::UpdateRegroup(absl::Duration t) {
   const bool wanted = state == JobState::kRunning && !stop &&
-                      (num_hosts_joining > 0 || num_leaving > 0);
+                      (num_hosts_joining > 0 || num_leaving > num_waiting);
   if (!wanted) {
     regroup_since.reset();
     if (regroup) ++version;

@@ -159,6 +159,27 @@ void MembershipModel::CheckWishes() {
   }
 }
 
+// Who leaves takes nothing along that those who stay may still need.
+void MembershipModel::CheckThoseWhoLeft() {
+  for (const Supervisor& supervisor : supervisors_) {
+    const std::string& host = supervisor.host;
+    if (!membership_->HasLeft(host) || !left_.insert(host).second) continue;
+    std::set<std::string> dead;
+    for (const WorkerId& id : membership_->ToKill(host)) {
+      dead.insert(NameOf(id));
+    }
+    for (const Process* process : Living()) {
+      if (process->id.slot.host_id != host || process->age.generation == 0 ||
+          process->age.step <= committed_ || dead.count(NameOf(process->id))) {
+        continue;
+      }
+      EXPECT_EQ(state(), JobState::kRunning) << NameOf(process->id);
+      EXPECT_EQ(trained_generation_, membership_->generation())
+          << NameOf(process->id);
+    }
+  }
+}
+
 void MembershipModel::CheckEnd() {
   const std::string& error = membership_->first_error();
   EXPECT_EQ(error.empty(), state() != JobState::kFailed) << error;
@@ -186,6 +207,7 @@ void MembershipModel::Check(const std::string& event) {
     CheckMembers();
   }
   CheckWishes();
+  CheckThoseWhoLeft();
   CheckEnd();
   for (const Process& process : processes_) {
     const std::string name = NameOf(process.id);

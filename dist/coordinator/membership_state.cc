@@ -135,6 +135,16 @@ void MembershipState::Restore(const Membership::Durable& durable,
     end_reason = "the coordinator was started again";
   }
   LetLeave();
+  if (!complete) return;
+  for (Host& host : hosts) {
+    if (!host.leaving || host.left ||
+        std::any_of(host.places.begin(), host.places.end(),
+                    [](const Place& p) { return p.life == Life::kMember; })) {
+      continue;
+    }
+    host.waits = true;
+    ++num_waiting;
+  }
 }
 
 MembershipState::Host* MembershipState::FindHost(const std::string& host_id) {

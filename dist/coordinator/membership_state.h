@@ -82,6 +82,7 @@ struct MembershipState {
     absl::Duration heard;  // of it or its workers, when last
     bool lost = false;
     bool leaving = false;
+    bool waits = false;   // implies leaving: until those who stay train
     bool left = false;    // implies leaving
     int num_joining = 0;  // of its places
     std::vector<Place> places;
@@ -165,8 +166,14 @@ struct MembershipState {
   bool FirstIsComplete(absl::Duration t) const;
   // Whether stopping now would lose a step.
   bool HoldsUncommitted() const;
-  // Lets go the hosts that want to leave and are not needed any more.
+  // Lets go the hosts that want to leave and hold nothing that is needed.
   void LetLeave();
+  // Those of which the generation that forms needs nothing wait; those that
+  // have the only newest state are in it, to hand it on.
+  void LetWait();
+  // A generation trains: those that have waited for it leave.
+  void LetWaitingLeave();
+  void Leave(Host* host);
   void UpdateRegroup(absl::Duration t);
   void Stop(absl::Duration t);
   void EndJob(JobState how, const std::string& error);
@@ -197,6 +204,7 @@ struct MembershipState {
   int num_present = 0;         // hosts
   int present_slots = 0;       // of those
   int num_leaving = 0;         // hosts that want to and have not
+  int num_waiting = 0;         // of those
   int num_hosts_joining = 0;   // with a joining worker, and not leaving
   absl::Duration last_registration;
 
