@@ -175,13 +175,19 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
     if (place->rank >= 0 && age.generation == state_->generation) {
       state_->NoteOwnStep(place, age.step);
     }
-    if (place->life != Life::kJoining || left >= place->left) {
+    const bool has_joined =
+        place->life == Life::kJoining || place->life == Life::kLeftOut;
+    if (!has_joined || left >= place->left) {
       place->age = age;
       place->left = left;
       place->step = age.step;
     }
     place->rank = -1;
-    state_->SetLife(place, Life::kJoining);
+    if (!has_joined) {
+      // One that follows a process that was left out is no better.
+      state_->SetLife(
+          place, t < place->left_out_until ? Life::kLeftOut : Life::kJoining);
+    }
   }
   state_->UpdateRegroup(t);
   state_->TryForm(t);
@@ -217,6 +223,9 @@ absl::Status Membership::Heartbeat(const WorkerId& worker, int64_t generation,
   // What it says of an earlier generation may be older than its Join.
   if (generation == state_->generation && place->rank >= 0) {
     state_->NoteProgress(place, phase, step, step_time, t);
+    if (place->life == Life::kMember && phase != Phase::kSetup) {
+      state_->LetWaitingLeave();
+    }
   }
   state_->TryForm(t);
   return absl::OkStatus();
@@ -290,6 +299,7 @@ void Membership::Tick(absl::Duration now) {
   state_->EndMissing(t);
   state_->LoseHosts(t);
   state_->LetLeave();
+  state_->LetIn(t);
   state_->UpdateRegroup(t);
   state_->TryForm(t);
   state_->CheckMissing(t);
@@ -353,6 +363,7 @@ std::vector<Membership::WorkerView> Membership::Workers() const {
       view.host_name = host.name;
       switch (place.life) {
         case Life::kJoining:
+        case Life::kLeftOut:
           view.state = WorkerState::kJoining;
           break;
         case Life::kMember:

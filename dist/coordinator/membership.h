@@ -200,10 +200,11 @@ class Membership {
       const WorkerId& worker, const Exit& exit, absl::Duration now);
 
   // A host wants its workers out at a step's end; if too few hosts would stay,
-  // the job is to stop. Aborted if the host is unknown.
+  // the job is to stop. Its workers wait, with their state, until a generation
+  // without them trains. Aborted if the host is unknown.
   absl::Status LeaveHost(const std::string& host_id, absl::Duration now);
 
-  // Whether a host that wanted to leave has: no generation needs its workers.
+  // Whether a host that wanted to leave has: nobody needs its workers any more.
   bool HasLeft(const std::string& host_id) const;
 
   // A worker wants to be in the next generation. `left` is the one that it

@@ -25,19 +25,6 @@ Membership::Options TwoHosts() {
   return options;
 }
 
-// A job whose generation 1, of alpha/0, alpha/1 and beta/0, trains at step 10.
-void StartThree(FakeJob* job) {
-  ASSERT_THAT(job->Register("alpha", 2), IsOk());
-  ASSERT_THAT(job->Register("beta", 1), IsOk());
-  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
-    ASSERT_THAT(job->Join(worker), IsOk());
-  }
-  ASSERT_EQ(job->Members(), "1: alpha/0 alpha/1 beta/0");
-  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
-    ASSERT_THAT(job->Beat(worker, 1, Phase::kTrain, 10), IsOk());
-  }
-}
-
 // Of a worker of a job of one that has ended and is to be started again.
 void ExpectBackOff(FakeJob* job, int incarnation, double seconds) {
   SCOPED_TRACE(incarnation);

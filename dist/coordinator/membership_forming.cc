@@ -44,6 +44,8 @@ void MembershipState::EndGeneration(const std::string& why, bool agreed,
     SetLife(place, Life::kReturning);
     place->since = t;
   }
+  for (Host& host : hosts) host.waits = false;
+  num_waiting = 0;
   regroup = false;
   regroup_since.reset();
   ++version;
@@ -61,7 +63,9 @@ void MembershipState::LearnGeneration(int64_t number, Place* place,
   for (Place* member : members) {
     if (member != nullptr) member->rank = -1;
   }
-  if (place->life != Life::kJoining) {
+  // Nobody knows who was in it either.
+  judged = true;
+  if (place->life != Life::kJoining && place->life != Life::kLeftOut) {
     SetLife(place, Life::kReturning);
     place->since = t;
   }
@@ -71,6 +75,8 @@ void MembershipState::LearnGeneration(int64_t number, Place* place,
 
 void MembershipState::TryForm(absl::Duration t) {
   if (state != JobState::kForming || num(Life::kReturning) > 0) return;
+  JudgeLast(t);
+  LetIn(t);
   if (stop) {
     if (!HoldsUncommitted()) {
       EndJob(JobState::kStopped, "");
@@ -92,6 +98,68 @@ void MembershipState::TryForm(absl::Duration t) {
   Form(t);
 }
 
+void MembershipState::JudgeLast(absl::Duration t) {
+  if (judged) return;
+  judged = true;
+  if (made_step || newest_step > newest_step_at_forming) {
+    for (Host& host : hosts) {
+      for (Place& place : host.places) place.was_productive = false;
+    }
+    for (size_t rank = 0; rank < members.size(); ++rank) {
+      Place& place = *members[rank];
+      if (place.incarnation != member_ids[rank].incarnation) continue;
+      place.was_productive = true;
+      place.failures = 0;
+    }
+    return;
+  }
+  const auto leave_out = [&](Place& place) {
+    place.left_out_until = t + BackOff(++place.failures + 1);
+    SetLife(&place, Life::kLeftOut);
+  };
+  const auto num_productive =
+      std::count_if(hosts.begin(), hosts.end(), [](const Host& host) {
+        return !host.leaving &&
+               std::any_of(host.places.begin(), host.places.end(),
+                           [](const Place& place) {
+                             return place.life == Life::kJoining &&
+                                    place.was_productive;
+                           });
+      });
+  if (num_productive < NumWanted()) return;
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      if (place.life == Life::kJoining && !place.was_productive) {
+        leave_out(place);
+      }
+    }
+  }
+}
+
+void MembershipState::LetIn(absl::Duration t) {
+  if (num(Life::kLeftOut) == 0) return;
+  // Only when all have returned is it known who is needed.
+  const bool forms = state == JobState::kForming && num(Life::kReturning) == 0;
+  const bool too_few = forms && num_hosts_joining < NumWanted();
+  int64_t newest = 0;  // step of those who are not left out
+  for (const Host& host : hosts) {
+    for (const Place& place : host.places) {
+      if (place.life == Life::kJoining)
+        newest = std::max(newest, place.age.step);
+    }
+  }
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      if (place.life != Life::kLeftOut) continue;
+      const bool is_newest =
+          forms && IsNeeded(place.age) && place.age.step > newest;
+      if (too_few || is_newest || t >= place.left_out_until) {
+        SetLife(&place, Life::kJoining);
+      }
+    }
+  }
+}
+
 bool MembershipState::FirstIsComplete(absl::Duration t) const {
   if (num(Life::kExpected) > 0) return false;
   if (t - last_registration >= options.join_window) return true;
@@ -100,10 +168,11 @@ bool MembershipState::FirstIsComplete(absl::Duration t) const {
 
 void MembershipState::Form(absl::Duration t) {
   LetLeave();
+  LetWait();
   members.clear();
   member_ids.clear();
   for (Host& host : hosts) {
-    if (host.num_joining == 0) continue;
+    if (host.num_joining == 0 || host.waits) continue;
     for (Place& place : host.places) {
       if (place.life == Life::kJoining) members.push_back(&place);
     }
@@ -142,6 +211,8 @@ void MembershipState::Form(absl::Duration t) {
                          end_reason.empty() ? "the first" : end_reason});
   end_reason.clear();
   newest_step_at_forming = newest_step;
+  made_step = false;
+  judged = false;
   state = JobState::kRunning;
   missing_since.reset();
   ++version;
@@ -152,10 +223,7 @@ bool MembershipState::HoldsUncommitted() const {
   for (const Host& host : hosts) {
     if (host.num_joining == 0) continue;
     for (const Place& place : host.places) {
-      if (place.life == Life::kJoining && place.age.generation > 0 &&
-          place.age.step > committed_step) {
-        return true;
-      }
+      if (place.life == Life::kJoining && IsNeeded(place.age)) return true;
     }
   }
   return false;
@@ -163,10 +231,33 @@ bool MembershipState::HoldsUncommitted() const {
 
 void MembershipState::LetLeave() {
   if (num_leaving == 0 || ended()) return;
-  // Of two states at the checkpoint's step or before it neither is needed.
-  const auto is_needed = [&](const StateAge& age) {
-    return age.generation > 0 && age.step > committed_step;
+  // After a restart it is not known what those hold that are still to join.
+  const auto holds_something = [&](const Place& place) {
+    switch (place.life) {
+      case Life::kMember:
+      case Life::kReturning:
+        return true;
+      case Life::kJoining:
+      case Life::kLeftOut:
+        return IsNeeded(place.age);
+      case Life::kExpected:
+        return place.first_generation > 0;
+      case Life::kAwaited:
+      case Life::kDead:
+        break;
+    }
+    return false;
   };
+  for (Host& host : hosts) {
+    if (host.leaving && !host.left &&
+        std::none_of(host.places.begin(), host.places.end(), holds_something)) {
+      Leave(&host);
+    }
+  }
+}
+
+void MembershipState::LetWait() {
+  if (num_leaving == 0) return;
   StateAge newest;  // of those that stay
   for (const Host& host : hosts) {
     if (host.leaving) continue;
@@ -176,32 +267,42 @@ void MembershipState::LetLeave() {
   }
   for (Host& host : hosts) {
     if (!host.leaving || host.left) continue;
-    const bool stays = std::any_of(
+    host.waits = std::none_of(
         host.places.begin(), host.places.end(), [&](const Place& place) {
-          return place.life == Life::kMember ||
-                 place.life == Life::kReturning ||
-                 (place.life == Life::kJoining && is_needed(place.age) &&
-                  newest < place.age);
+          return place.life == Life::kJoining && IsNeeded(place.age) &&
+                 newest < place.age;
         });
-    if (stays) continue;
-    for (Place& place : host.places) {
-      if (place.life == Life::kDead) continue;
-      SetLife(&place, Life::kDead);
-      ++durable_version;
-    }
-    if (host.present()) {
-      --num_present;
-      present_slots -= static_cast<int>(host.places.size());
-    }
-    host.left = true;
-    --num_leaving;
-    ++version;
+    if (host.waits) ++num_waiting;
   }
+}
+
+void MembershipState::LetWaitingLeave() {
+  if (num_waiting == 0) return;
+  for (Host& host : hosts) {
+    if (host.waits) Leave(&host);
+  }
+}
+
+void MembershipState::Leave(Host* host) {
+  for (Place& place : host->places) {
+    if (place.life == Life::kDead) continue;
+    SetLife(&place, Life::kDead);
+    ++durable_version;
+  }
+  if (host->present()) {
+    --num_present;
+    present_slots -= static_cast<int>(host->places.size());
+  }
+  if (host->waits) --num_waiting;
+  host->waits = false;
+  host->left = true;
+  --num_leaving;
+  ++version;
 }
 
 void MembershipState::UpdateRegroup(absl::Duration t) {
   const bool wanted = state == JobState::kRunning && !stop &&
-                      (num_hosts_joining > 0 || num_leaving > 0);
+                      (num_hosts_joining > 0 || num_leaving > num_waiting);
   if (!wanted) {
     regroup_since.reset();
     if (regroup) ++version;

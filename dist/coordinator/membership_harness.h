@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "dist/coordinator/membership.h"
 #include "gtest/gtest.h"
+#include "testing/status_matchers.h"
 
 namespace charrnn {
 
@@ -199,6 +200,19 @@ class FakeJob {
   std::map<std::string, Pulse> beats_;
   std::set<std::string> supervisors_;
 };
+
+// A job whose generation 1, of alpha/0, alpha/1 and beta/0, trains at step 10.
+inline void StartThree(FakeJob* job) {
+  ASSERT_THAT(job->Register("alpha", 2), IsOk());
+  ASSERT_THAT(job->Register("beta", 1), IsOk());
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job->Join(worker), IsOk());
+  }
+  ASSERT_EQ(job->Members(), "1: alpha/0 alpha/1 beta/0");
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job->Beat(worker, 1, Phase::kTrain, 10), IsOk());
+  }
+}
 
 }  // namespace charrnn
 

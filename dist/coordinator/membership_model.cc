@@ -258,6 +258,9 @@ void MembershipModel::Beat(Process* process) {
   Call([this, id, generation, phase, age] {
     const absl::Status status = membership_->Heartbeat(
         id, generation, phase, age.step, absl::Milliseconds(200), now_);
+    if (status.ok() && phase == Phase::kTrain) {
+      trained_generation_ = std::max(trained_generation_, generation);
+    }
     if (status.ok() && age.step > newest_step_) {
       newest_step_ = age.step;
       newest_step_generation_ = membership_->generation();

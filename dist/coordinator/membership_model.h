@@ -126,6 +126,7 @@ class MembershipModel {
   void CheckSource(const Membership::Assignment& given,
                    const std::vector<WorkerId>& members);
   void CheckWishes();
+  void CheckThoseWhoLeft();
   void CheckEnd();
   // What the coordinator would say, by what it is about.
   std::map<std::string, std::string> Visible() const;
@@ -155,6 +156,8 @@ class MembershipModel {
   std::map<int64_t, std::string> members_;  // of each generation that ran
   std::set<std::string> dead_;              // have been refused
   std::set<std::string> reported_;          // have ended
+  std::set<std::string> left_;              // hosts that have
+  int64_t trained_generation_ = 0;          // the last one that is heard to
   std::map<std::string, std::string> visible_;
   std::string durable_;
   int64_t version_ = -1;

@@ -123,17 +123,17 @@ void MembershipModel::CheckSource(const Membership::Assignment& given,
   if (committed_ > newest.step) source.reset();
   EXPECT_EQ(given.source_rank, source);
   EXPECT_EQ(given.committed_step, committed_);
-  // Nobody who lives and is not declared dead knows better, but for those of
-  // hosts that have left.
+  // Nobody who lives and is not declared dead has made a step more, also of
+  // those who are left out.
   for (Process* process : Living()) {
-    const std::string name = NameOf(process->id);
-    const auto heeded = membership_->AssignmentOf(process->id);
-    if (!heeded.ok() || process->age.generation == 0) continue;
-    EXPECT_LE(process->age.step, process->age.generation == newest.generation
-                                     ? std::max(newest.step, committed_)
-                                     : process->age.step)
-        << name;
-    EXPECT_LE(process->age.generation, newest.generation) << name;
+    const StateAge& age = process->age;
+    if (!membership_->AssignmentOf(process->id).ok() ||
+        std::tie(age.generation, age.step) <=
+            std::tie(newest.generation, newest.step)) {
+      continue;
+    }
+    EXPECT_LE(age.step, std::max(newest.step, committed_))
+        << NameOf(process->id);
   }
 }
 
@@ -155,6 +155,27 @@ void MembershipModel::CheckWishes() {
       EXPECT_EQ(wishes.over, !is_member) << NameOf(process.id);
       EXPECT_LE(wishes.over + wishes.regroup + wishes.stop, 1);
       EXPECT_TRUE(!wishes.stop || stop_requested_);
+    }
+  }
+}
+
+// Who leaves takes nothing along that those who stay may still need.
+void MembershipModel::CheckThoseWhoLeft() {
+  for (const Supervisor& supervisor : supervisors_) {
+    const std::string& host = supervisor.host;
+    if (!membership_->HasLeft(host) || !left_.insert(host).second) continue;
+    std::set<std::string> dead;
+    for (const WorkerId& id : membership_->ToKill(host)) {
+      dead.insert(NameOf(id));
+    }
+    for (const Process* process : Living()) {
+      if (process->id.slot.host_id != host || process->age.generation == 0 ||
+          process->age.step <= committed_ || dead.count(NameOf(process->id))) {
+        continue;
+      }
+      EXPECT_EQ(state(), JobState::kRunning) << NameOf(process->id);
+      EXPECT_EQ(trained_generation_, membership_->generation())
+          << NameOf(process->id);
     }
   }
 }
@@ -186,6 +207,7 @@ void MembershipModel::Check(const std::string& event) {
     CheckMembers();
   }
   CheckWishes();
+  CheckThoseWhoLeft();
   CheckEnd();
   for (const Process& process : processes_) {
     const std::string name = NameOf(process.id);

@@ -23,19 +23,6 @@ Membership::Options TwoHosts() {
   return options;
 }
 
-// A job whose generation 1, of alpha/0, alpha/1 and beta/0, trains at step 10.
-void StartThree(FakeJob* job) {
-  ASSERT_THAT(job->Register("alpha", 2), IsOk());
-  ASSERT_THAT(job->Register("beta", 1), IsOk());
-  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
-    ASSERT_THAT(job->Join(worker), IsOk());
-  }
-  ASSERT_EQ(job->Members(), "1: alpha/0 alpha/1 beta/0");
-  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
-    ASSERT_THAT(job->Beat(worker, 1, Phase::kTrain, 10), IsOk());
-  }
-}
-
 TEST(MembershipRestartTest, RunningGenerationGoesOnWithItsNumber) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
@@ -305,11 +292,38 @@ TEST(MembershipRestartTest, LeavingHostsLeaveAndThoseThatHaveLeftStayAway) {
     ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
   }
   EXPECT_EQ(job.Members(), "2: beta/0");
+  // Its workers wait for beta/0 to train, before the restart and after it.
+  job.Restart();
+  EXPECT_FALSE(job->HasLeft("id-alpha"));
+  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1, "regroup"), IsOk());
+  job.Advance(absl::Seconds(1));
+  EXPECT_EQ(job.Given("alpha/0"), "waits");
+  EXPECT_EQ(job.Wishes("beta/0", 2), "");
+  ASSERT_THAT(job.Beat("beta/0", 2, Phase::kTrain, 11), IsOk());
+  EXPECT_TRUE(job->HasLeft("id-alpha"));
   job.Restart();
   EXPECT_TRUE(job->HasLeft("id-alpha"));
   EXPECT_EQ(job.Given("alpha/0"), "ABORTED");
   EXPECT_EQ(job.Members(), "2: beta/0");
   EXPECT_THAT(job.Register("gamma"), IsOk());
+}
+
+TEST(MembershipRestartTest, LeavingHostStaysUntilItIsKnownWhatItHolds) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  ASSERT_THAT(job->LeaveHost("id-alpha", job.now()), IsOk());
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
+  }
+  ASSERT_EQ(job.Members(), "2: beta/0");
+  ASSERT_THAT(job.Exit("beta/0"), IsOk());
+  job.Restart();
+  job.Advance(absl::Seconds(1));
+  EXPECT_FALSE(job->HasLeft("id-alpha"));
+  ASSERT_THAT(job.Join("alpha/1", {1, 11}, 1, "regroup"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1, "regroup"), IsOk());
+  ASSERT_THAT(job.Join("beta/0#2"), IsOk());
+  EXPECT_EQ(job.Members(), "3: alpha/0 alpha/1 beta/0#2");
 }
 
 TEST(MembershipRestartTest, HostThatHasLeftStaysAwayFromAJobThatStops) {
@@ -319,6 +333,7 @@ TEST(MembershipRestartTest, HostThatHasLeftStaysAwayFromAJobThatStops) {
   for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
     ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
   }
+  ASSERT_THAT(job.Beat("beta/0", 2, Phase::kTrain, 11), IsOk());
   job->RequestStop(job.now());
   job.Restart();
   EXPECT_TRUE(job->HasLeft("id-alpha"));

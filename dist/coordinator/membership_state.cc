@@ -21,19 +21,8 @@ namespace {
 // How often the clock is to tick; what a call comes later, it is late.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
-constexpr absl::Duration kLongestBackOff = absl::Seconds(30);
-
 // Enough for a median that one slow step does not move.
 constexpr size_t kStepTimes = 20;
-
-// How long to wait before the process that follows the `deaths`th death in a
-// row: 0, 1, 2, 4, ... s.
-absl::Duration BackOff(int deaths) {
-  if (deaths <= 1) return absl::ZeroDuration();
-  constexpr int kDoublings = 5;  // enough to reach the longest
-  return std::min(kLongestBackOff,
-                  absl::Seconds(1 << std::min(deaths - 2, kDoublings)));
-}
 
 absl::string_view HowItEnded(JobState state) {
   switch (state) {
@@ -51,6 +40,14 @@ absl::string_view HowItEnded(JobState state) {
 }
 
 }  // namespace
+
+absl::Duration BackOff(int times) {
+  if (times <= 1) return absl::ZeroDuration();
+  constexpr absl::Duration kLongest = absl::Seconds(30);
+  constexpr int kDoublings = 5;  // enough to reach the longest
+  return std::min(kLongest,
+                  absl::Seconds(1 << std::min(times - 2, kDoublings)));
+}
 
 // "alpha/1 (rank 3), step 120: the loss is not finite".
 std::string Describe(const MembershipState::Place& place,
@@ -120,7 +117,10 @@ void MembershipState::Restore(const Membership::Durable& durable,
     state = durable.ended;
     return;
   }
-  if (complete) state = JobState::kRunning;
+  if (complete) {
+    state = JobState::kRunning;
+    judged = false;
+  }
   for (size_t rank = 0; rank < members.size(); ++rank) {
     Place* place = members[rank];
     if (place == nullptr) continue;
@@ -135,6 +135,16 @@ void MembershipState::Restore(const Membership::Durable& durable,
     end_reason = "the coordinator was started again";
   }
   LetLeave();
+  if (!complete) return;
+  for (Host& host : hosts) {
+    if (!host.leaving || host.left ||
+        std::any_of(host.places.begin(), host.places.end(),
+                    [](const Place& p) { return p.life == Life::kMember; })) {
+      continue;
+    }
+    host.waits = true;
+    ++num_waiting;
+  }
 }
 
 MembershipState::Host* MembershipState::FindHost(const std::string& host_id) {
@@ -289,6 +299,7 @@ void MembershipState::Adopt(Place* place, int64_t incarnation,
   place->num_step_times = 0;
   place->median_step_time = absl::ZeroDuration();
   place->first_generation = 0;
+  place->was_productive = false;
   place->age = {};
   place->left = 0;
   place->rank = place->last_rank = -1;
@@ -331,6 +342,7 @@ void MembershipState::NoteStep(int64_t step) {
 }
 
 void MembershipState::NoteOwnStep(Place* place, int64_t step) {
+  if (step > start_step) made_step = true;
   // What it had when it began to train, the source has given it.
   if (place->phase == Phase::kSetup || step <= place->step) return;
   place->own_steps += step - place->step;
@@ -350,7 +362,7 @@ void MembershipState::NoteProgress(Place* place, Phase phase, int64_t step,
     std::nth_element(sorted.begin(), middle, sorted.end());
     place->median_step_time = *middle;
   }
-  NoteOwnStep(place, step);
+  if (phase != Phase::kSetup) NoteOwnStep(place, step);
   const bool is_new_phase = phase != place->phase;
   if (!is_new_phase && step == place->step) return;
   place->phase = phase;

@@ -33,6 +33,7 @@ struct MembershipState {
     kAwaited,    // its host is there, and nothing was heard of it
     kExpected,   // has been heard of and has not joined yet
     kJoining,    // waits for the next generation
+    kLeftOut,    // has joined, and is not let in yet
     kMember,     // of the running generation
     kReturning,  // was a member of the last one, which is over
     kDead,
@@ -58,6 +59,7 @@ struct MembershipState {
     int64_t first_generation = 0;  // that it was a member of; 0: none
     StateAge age;                  // as it joined
     int64_t left = 0;              // as it joined
+    bool was_productive = false;   // in the last generation with steps
     // In the last generation that formed; -1: none, or it has left that.
     int rank = -1;
     int last_rank = -1;          // for people; -1: none
@@ -69,6 +71,8 @@ struct MembershipState {
     int deaths = 0;         // without so many between that count
     int errors = 0;         // likewise
     absl::Duration respawn_at;
+    int failures = 0;  // generations without steps since one that had some
+    absl::Duration left_out_until;
     std::string first_error;  // of those
   };
 
@@ -78,6 +82,7 @@ struct MembershipState {
     absl::Duration heard;  // of it or its workers, when last
     bool lost = false;
     bool leaving = false;
+    bool waits = false;   // implies leaving: until those who stay train
     bool left = false;    // implies leaving
     int num_joining = 0;  // of its places
     std::vector<Place> places;
@@ -125,10 +130,9 @@ struct MembershipState {
                   const std::string& message);
   // A step that somebody of the job has done.
   void NoteStep(int64_t step);
-  // A member's newest step, which is more than what it was given when it
-  // trained before.
+  // A step of a member of the last generation, synced in that.
   void NoteOwnStep(Place* place, int64_t step);
-  // What a member says of itself.
+  // What a member of the last generation says of itself.
   void NoteProgress(Place* place, Phase phase, int64_t step,
                     absl::Duration step_time, absl::Duration t);
 
@@ -148,12 +152,28 @@ struct MembershipState {
   // Forms the next one if nobody is to be waited for. Cheap if not.
   void TryForm(absl::Duration t);
   void Form(absl::Duration t);
+  // Once all members of the last one are back or dead: if it has made no step,
+  // leaves out who was not in the last one that had. So a newcomer that cannot
+  // reach its peers keeps nobody from training.
+  void JudgeLast(absl::Duration t);
+  // Those who are left out join when their time has come, or they are needed.
+  void LetIn(absl::Duration t);
+  // Whether a state would be lost with who has it.
+  bool IsNeeded(const StateAge& age) const {
+    return age.generation > 0 && age.step > committed_step;
+  }
   // Whether the first one waits no more.
   bool FirstIsComplete(absl::Duration t) const;
   // Whether stopping now would lose a step.
   bool HoldsUncommitted() const;
-  // Lets go the hosts that want to leave and are not needed any more.
+  // Lets go the hosts that want to leave and hold nothing that is needed.
   void LetLeave();
+  // Those of which the generation that forms needs nothing wait; those that
+  // have the only newest state are in it, to hand it on.
+  void LetWait();
+  // A generation trains: those that have waited for it leave.
+  void LetWaitingLeave();
+  void Leave(Host* host);
   void UpdateRegroup(absl::Duration t);
   void Stop(absl::Duration t);
   void EndJob(JobState how, const std::string& error);
@@ -180,10 +200,11 @@ struct MembershipState {
 
   std::deque<Host> hosts;  // as they came; places stay where they are
   std::map<std::string, Host*> hosts_by_id;
-  std::array<int, 6> lives{};  // how many places are in each
+  std::array<int, 7> lives{};  // how many places are in each
   int num_present = 0;         // hosts
   int present_slots = 0;       // of those
   int num_leaving = 0;         // hosts that want to and have not
+  int num_waiting = 0;         // of those
   int num_hosts_joining = 0;   // with a joining worker, and not leaving
   absl::Duration last_registration;
 
@@ -203,6 +224,8 @@ struct MembershipState {
   int64_t committed_step = 0;
   int64_t newest_step = 0;  // that anybody has shown
   int64_t newest_step_at_forming = 0;
+  bool made_step = true;      // the last generation, also one done before
+  bool judged = true;         // likewise
   int idle_generations = 0;   // in a row, up to the last one that is over
   absl::Duration idle_since;  // when the first of them was over
 
@@ -211,6 +234,9 @@ struct MembershipState {
   std::optional<absl::Duration> missing_since;  // a generation
 };
 
+// How long to hold back what has failed so many times in a row: 0, 1, 2, 4, ...
+// 30 s.
+absl::Duration BackOff(int times);
 // "alpha/1 (rank 3), step 120: the loss is not finite"; "alpha/1: ..." if it
 // has been in no generation.
 std::string Describe(const MembershipState::Place& place,
