@@ -196,12 +196,15 @@ absl::Status WorkerSession::Finish(wire::JobState how, int64_t step,
   }
 }
 
+absl::Status WorkerSession::CheckAlive() {
+  return EndOf(absl::UnavailableError("it does not answer"));
+}
+
 absl::Status WorkerSession::AwaitEnd() {
   wire::Wishes seen = wishes();
   while (!HasEnded(seen.state()) && !seen.over()) {
-    const absl::Status end =
-        EndOf(absl::UnavailableError("it does not answer"));
-    if (!end.ok()) return end;
+    const absl::Status alive = CheckAlive();
+    if (!alive.ok()) return alive;
     seen = AwaitNews(seen, absl::Seconds(1));
   }
   return absl::OkStatus();
