@@ -1,5 +1,6 @@
 #include "dist/worker/outbox.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <memory>
@@ -36,9 +37,8 @@ constexpr absl::Duration kRecordTimeout = absl::Seconds(10);
 // A large model over a slow network onto a slow disk.
 constexpr absl::Duration kUploadTimeout = absl::Minutes(10);
 
-// Checkpoints that wait, beside the one that is being sent, before older ones
-// give way: the best and the newest.
-constexpr int kMaxWaiting = 2;
+// After which a coordinator that has got the plan says so with each heartbeat.
+constexpr absl::Duration kPlanTold = absl::Seconds(5);
 
 // How often what others have sent is looked at.
 constexpr absl::Duration kLook = absl::Milliseconds(500);
@@ -69,6 +69,8 @@ void Outbox::Enter(int64_t generation, bool uploader) {
   generation_ = generation;
   uploader_ = uploader;
   over_ = false;
+  // It is the uploader's affair.
+  if (!uploader) refused_ = absl::OkStatus();
   last_step_ = clock_->Elapsed();
   news_.notify_all();
 }
@@ -143,13 +145,22 @@ absl::StatusOr<std::string> Outbox::Save(const Checkpoint& checkpoint) {
   Item item;
   item.step = checkpoint.progress.step;
   item.checkpoint = std::make_unique<Checkpoint>(checkpoint);
+  const auto is_best = [&](const Item& other) {
+    return other.step == checkpoint.progress.best_step;
+  };
+  const auto waits = [](const Item& other) {
+    return other.checkpoint != nullptr && !other.sending;
+  };
   const std::lock_guard<std::mutex> lock(mutex_);
-  int waiting = 0;
+  // Beside this one waits the best one; if there is none, the one before.
+  bool room = std::none_of(
+      items_.begin(), items_.end(),
+      [&](const Item& other) { return waits(other) && is_best(other); });
   for (auto it = items_.end(); it != items_.begin();) {
     --it;
-    if (it->checkpoint == nullptr || it->sending) continue;
-    const bool best = it->step == checkpoint.progress.best_step;
-    if (++waiting >= kMaxWaiting && !best) it = items_.erase(it);
+    if (!waits(*it) || is_best(*it)) continue;
+    if (!room) it = items_.erase(it);
+    room = false;
   }
   items_.push_back(std::move(item));
   news_.notify_all();
@@ -192,10 +203,9 @@ void Outbox::Send() {
     const wire::Wishes wishes = session_->wishes();
     lock.lock();
     DropSafe(wishes);
-    if (plan_known_ && !wishes.plan_known()) {
-      plan_sent_ = false;  // to a process that is no more
+    if (!wishes.plan_known() && clock_->Elapsed() - plan_sent_at_ > kPlanTold) {
+      plan_sent_ = false;  // it was sent to a process that is no more
     }
-    plan_known_ = wishes.plan_known();
     const bool sends_plan = plan_.has_value() && !plan_sent_;
     const bool can_send = uploader_ && !over_;
     if (!can_send || (items_.empty() && !sends_plan)) {
@@ -219,6 +229,7 @@ void Outbox::Send() {
     if (sent.ok()) {
       if (item == &plan) {
         plan_sent_ = true;
+        plan_sent_at_ = clock_->Elapsed();
       } else {
         items_.pop_front();
       }
@@ -240,7 +251,7 @@ void Outbox::Send() {
                            << ", and will be asked again: " << sent.message();
     }
     news_.wait_for(lock, absl::ToChronoMilliseconds(away ? kRetry : kRetryDisk),
-                   [this] { return stopping_; });
+                   [&] { return stopping_ || generation != generation_; });
   }
 }
 
@@ -254,8 +265,10 @@ absl::Status Outbox::Flush(absl::Duration patience) {
       return absl::ResourceExhaustedError(refused_.message());
     }
     lock.unlock();
+    const absl::Status alive = session_->CheckAlive();
     const wire::Wishes wishes = session_->wishes();
     lock.lock();
+    CHARRNN_RETURN_IF_ERROR(alive);
     if (wishes.over() || HasEnded(wishes.state())) {
       return absl::UnavailableError("the generation ended during an upload");
     }

@@ -47,7 +47,7 @@ class Outbox : public TrainObserver, public CheckpointStore {
 
   // Waits until all that is kept is safe. Unavailable if the generation ends
   // before; ResourceExhausted if the coordinator could not save it for
-  // `patience`.
+  // `patience`; those of WorkerSession::CheckAlive().
   absl::Status Flush(absl::Duration patience);
 
   void OnStart(const RunPlan& plan) override;
@@ -83,7 +83,7 @@ class Outbox : public TrainObserver, public CheckpointStore {
   std::list<Item> items_;  // in the order in which they were made
   std::optional<wire::RecordRequest> plan_;
   bool plan_sent_ = false;
-  bool plan_known_ = false;  // by the coordinator, when last heard
+  absl::Duration plan_sent_at_;
   int64_t generation_ = 0;
   bool uploader_ = false;
   bool over_ = true;           // what it is a member of, or nothing yet
