@@ -1,19 +1,20 @@
 #include "dist/local_address.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -23,11 +24,17 @@
 namespace charrnn {
 namespace {
 
+constexpr uint32_t kGreatestPort = 65535;
+
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
 absl::StatusOr<Addresses> LookUp(absl::string_view address) {
   const size_t colon = address.rfind(':');
-  if (colon == absl::string_view::npos || colon + 1 == address.size()) {
+  uint32_t port = 0;
+  // The system would take 65536 for 0.
+  if (colon == absl::string_view::npos ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
+      port > kGreatestPort) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", address, "' is no address: write it as host:port"));
   }
@@ -37,8 +44,7 @@ absl::StatusOr<Addresses> LookUp(absl::string_view address) {
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(std::string(host).c_str(),
-                                std::string(address.substr(colon + 1)).c_str(),
-                                &hints, &found);
+                                absl::StrCat(port).c_str(), &hints, &found);
   if (error != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(address, ": cannot be looked up: ", gai_strerror(error)));

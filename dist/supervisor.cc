@@ -87,6 +87,16 @@ absl::Status Supervisor::Run() {
   CHARRNN_ASSIGN_OR_RETURN(group_, ChildGroup::Create(options_.sink));
   watching_ = std::thread([this] { Watch(); });
   telling_ = std::thread([this] { Tell(); });
+  const absl::Status ended = Supervise();
+  // Those that no end of the job has ended.
+  group_->KillAll(SIGKILL);
+  while (group_->size() > 0) {
+    CHARRNN_RETURN_IF_ERROR(group_->WaitForEvent(kLook).status());
+  }
+  return ended;
+}
+
+absl::Status Supervisor::Supervise() {
   while (true) {
     wire::WatchHostResponse news;
     {

@@ -75,6 +75,8 @@ class Supervisor {
   void Watch();
   void Tell();
 
+  // Run() without what begins and ends it.
+  absl::Status Supervise();
   absl::Status StartWorkers();
   void TakeExits(const std::vector<ChildGroup::Exit>& exits);
   void KillTheDead(const wire::WatchHostResponse& news);

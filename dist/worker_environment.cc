@@ -1,9 +1,12 @@
 #include "dist/worker_environment.h"
 
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -62,7 +65,12 @@ absl::StatusOr<std::optional<WorkerEnvironment>> ReadWorkerEnvironment(
     if constexpr (std::is_same_v<Value, std::string>) {
       if (!member->is_string()) return false;
     } else {
-      if (!member->is_number_integer()) return false;
+      // None of them is ever negative.
+      if (!member->is_number_unsigned() ||
+          member->template get<uint64_t>() >
+              uint64_t{std::numeric_limits<Value>::max()}) {
+        return false;
+      }
     }
     *value = member->template get<Value>();
     return true;

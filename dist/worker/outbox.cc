@@ -38,16 +38,16 @@ constexpr absl::Duration kRecordTimeout = absl::Seconds(10);
 // A large model over a slow network onto a slow disk.
 constexpr absl::Duration kUploadTimeout = absl::Minutes(10);
 
-// Memory that checkpoints may take while they wait, beside the one that is
-// being sent; but the best and the newest always may.
-constexpr int64_t kMaxWaitingBytes = 256 << 20;
-constexpr int64_t kMinWaiting = 2;
+// After which a coordinator that has got the plan says so with each heartbeat.
+constexpr absl::Duration kPlanTold = absl::Seconds(5);
 
-// How many of these may wait before older ones give way.
-int64_t MaxWaiting(const Checkpoint& checkpoint) {
-  return std::max(kMinWaiting,
-                  kMaxWaitingBytes / CheckpointBytes(static_cast<int64_t>(
-                                         checkpoint.model.parameters.size())));
+// How many checkpoints may wait, beside the one that is being sent, before
+// older ones give way: the best and the newest always may.
+int64_t MaxWaiting(const Checkpoint& checkpoint, int64_t max_bytes) {
+  constexpr int64_t kBestAndNewest = 2;
+  return std::max(kBestAndNewest,
+                  max_bytes / CheckpointBytes(static_cast<int64_t>(
+                                  checkpoint.model.parameters.size())));
 }
 
 // How often what others have sent is looked at.
@@ -55,10 +55,12 @@ constexpr absl::Duration kLook = absl::Milliseconds(500);
 
 }  // namespace
 
-Outbox::Outbox(WorkerSession* session, Clock* clock, Probe probe)
+Outbox::Outbox(WorkerSession* session, Clock* clock, Probe probe,
+               int64_t max_waiting_bytes)
     : session_(session),
       clock_(clock),
       probe_(std::move(probe)),
+      max_waiting_bytes_(max_waiting_bytes),
       last_step_(clock->Elapsed()) {
   sending_ = std::thread([this] { Send(); });
 }
@@ -79,6 +81,8 @@ void Outbox::Enter(int64_t generation, bool uploader) {
   generation_ = generation;
   uploader_ = uploader;
   over_ = false;
+  // It is the uploader's affair.
+  if (!uploader) refused_ = absl::OkStatus();
   last_step_ = clock_->Elapsed();
   news_.notify_all();
 }
@@ -153,14 +157,22 @@ absl::StatusOr<std::string> Outbox::Save(const Checkpoint& checkpoint) {
   Item item;
   item.step = checkpoint.progress.step;
   item.checkpoint = std::make_unique<Checkpoint>(checkpoint);
+  const auto is_best = [&](const Item& other) {
+    return other.step == checkpoint.progress.best_step;
+  };
+  const auto waits = [](const Item& other) {
+    return other.checkpoint != nullptr && !other.sending;
+  };
   const std::lock_guard<std::mutex> lock(mutex_);
-  const int64_t most = MaxWaiting(checkpoint);
-  int64_t waiting = 0;
+  // Those that may wait beside this one and the best.
+  int64_t others =
+      MaxWaiting(checkpoint, max_waiting_bytes_) - 1 -
+      std::count_if(items_.begin(), items_.end(), [&](const Item& other) {
+        return waits(other) && is_best(other);
+      });
   for (auto it = items_.end(); it != items_.begin();) {
     --it;
-    if (it->checkpoint == nullptr || it->sending) continue;
-    const bool best = it->step == checkpoint.progress.best_step;
-    if (++waiting < most || best) continue;
+    if (!waits(*it) || is_best(*it) || others-- > 0) continue;
     CHARRNN_LOG(WARNING) << "the checkpoint of step " << it->step
                          << " gave way to newer ones: the coordinator has not "
                             "taken it in time";
@@ -207,10 +219,9 @@ void Outbox::Send() {
     const wire::Wishes wishes = session_->wishes();
     lock.lock();
     DropSafe(wishes);
-    if (plan_known_ && !wishes.plan_known()) {
-      plan_sent_ = false;  // to a process that is no more
+    if (!wishes.plan_known() && clock_->Elapsed() - plan_sent_at_ > kPlanTold) {
+      plan_sent_ = false;  // it was sent to a process that is no more
     }
-    plan_known_ = wishes.plan_known();
     const bool sends_plan = plan_.has_value() && !plan_sent_;
     const bool can_send = uploader_ && !over_;
     if (!can_send || (items_.empty() && !sends_plan)) {
@@ -234,6 +245,7 @@ void Outbox::Send() {
     if (sent.ok()) {
       if (item == &plan) {
         plan_sent_ = true;
+        plan_sent_at_ = clock_->Elapsed();
       } else {
         items_.pop_front();
       }
@@ -255,7 +267,7 @@ void Outbox::Send() {
                            << ", and will be asked again: " << sent.message();
     }
     news_.wait_for(lock, absl::ToChronoMilliseconds(away ? kRetry : kRetryDisk),
-                   [this] { return stopping_; });
+                   [&] { return stopping_ || generation != generation_; });
   }
 }
 
@@ -269,8 +281,10 @@ absl::Status Outbox::Flush(absl::Duration patience) {
       return absl::ResourceExhaustedError(refused_.message());
     }
     lock.unlock();
+    const absl::Status alive = session_->CheckAlive();
     const wire::Wishes wishes = session_->wishes();
     lock.lock();
+    CHARRNN_RETURN_IF_ERROR(alive);
     if (wishes.over() || HasEnded(wishes.state())) {
       return absl::UnavailableError("the generation ended during an upload");
     }

@@ -36,7 +36,10 @@ namespace charrnn {
 class Outbox : public TrainObserver, public CheckpointStore {
  public:
   // Nothing is owned, everything outlives the outbox.
-  Outbox(WorkerSession* session, Clock* clock, Probe probe = nullptr);
+  // Checkpoints that wait take `max_waiting_bytes`, but the best and the newest
+  // always may.
+  Outbox(WorkerSession* session, Clock* clock, Probe probe = nullptr,
+         int64_t max_waiting_bytes = 256 << 20);
   ~Outbox() override;
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
@@ -47,7 +50,7 @@ class Outbox : public TrainObserver, public CheckpointStore {
 
   // Waits until all that is kept is safe. Unavailable if the generation ends
   // before; ResourceExhausted if the coordinator could not save it for
-  // `patience`.
+  // `patience`; those of WorkerSession::CheckAlive().
   absl::Status Flush(absl::Duration patience);
 
   void OnStart(const RunPlan& plan) override;
@@ -76,6 +79,7 @@ class Outbox : public TrainObserver, public CheckpointStore {
   WorkerSession* const session_;
   Clock* const clock_;
   const Probe probe_;
+  const int64_t max_waiting_bytes_;
 
   std::mutex mutex_;
   std::condition_variable news_;
@@ -83,7 +87,7 @@ class Outbox : public TrainObserver, public CheckpointStore {
   std::list<Item> items_;  // in the order in which they were made
   std::optional<wire::RecordRequest> plan_;
   bool plan_sent_ = false;
-  bool plan_known_ = false;  // by the coordinator, when last heard
+  absl::Duration plan_sent_at_;
   int64_t generation_ = 0;
   bool uploader_ = false;
   bool over_ = true;           // what it is a member of, or nothing yet

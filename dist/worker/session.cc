@@ -119,7 +119,7 @@ absl::StatusOr<wire::JoinResponse> WorkerSession::Join(
   while (true) {
     auto response = client_->Join(request, kPollTimeout);
     if (!response.ok()) {
-      if (const absl::Status end = EndOf(response.status()); !end.ok()) {
+      if (absl::Status end = EndOf(response.status()); !end.ok()) {
         return end;
       }
       std::unique_lock<std::mutex> lock(mutex_);
@@ -189,19 +189,22 @@ absl::Status WorkerSession::Finish(wire::JobState how, int64_t step,
   while (true) {
     const auto response = client_->Finish(request, kPollTimeout);
     if (response.ok()) return absl::OkStatus();
-    const absl::Status end = EndOf(response.status());
+    absl::Status end = EndOf(response.status());
     if (!end.ok()) return end;
     std::unique_lock<std::mutex> lock(mutex_);
     news_.wait_for(lock, absl::ToChronoMilliseconds(kRetry));
   }
 }
 
+absl::Status WorkerSession::CheckAlive() {
+  return EndOf(absl::UnavailableError("it does not answer"));
+}
+
 absl::Status WorkerSession::AwaitEnd() {
   wire::Wishes seen = wishes();
   while (!HasEnded(seen.state()) && !seen.over()) {
-    const absl::Status end =
-        EndOf(absl::UnavailableError("it does not answer"));
-    if (!end.ok()) return end;
+    absl::Status alive = CheckAlive();
+    if (!alive.ok()) return alive;
     seen = AwaitNews(seen, absl::Seconds(1));
   }
   return absl::OkStatus();

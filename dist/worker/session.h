@@ -68,6 +68,10 @@ class WorkerSession {
   absl::Status Finish(wire::JobState how, int64_t step, double wall_s,
                       const std::string& message);
 
+  // OK as long as it is of use to wait for the coordinator. Aborted and
+  // Unavailable as Join's.
+  absl::Status CheckAlive();
+
   // Blocks until the job has ended, or else the generation is over.
   // OK: look at wishes(). Other errors as Join's.
   absl::Status AwaitEnd();
