@@ -1,6 +1,7 @@
 #include "cmd/coordinator_flags.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -132,8 +133,9 @@ absl::StatusOr<Credentials> CredentialsFromFlags(FileSystem& files) {
 
 absl::Status CheckExposure(const std::string& address,
                            const Credentials& credentials) {
-  if (absl::GetFlag(FLAGS_insecure) || IsLoopback(address))
+  if (absl::GetFlag(FLAGS_insecure) || IsLoopback(address)) {
     return absl::OkStatus();
+  }
   if (!credentials.token.empty() && !credentials.tls_cert.empty()) {
     return absl::OkStatus();
   }

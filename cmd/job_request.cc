@@ -1,9 +1,9 @@
 #include "cmd/job_request.h"
 
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,7 +18,6 @@
 #include "cmd/training_flags.h"
 #include "dist/coordinator/client.h"
 #include "dist/coordinator/coordinator.pb.h"
-#include "model/checkpoint.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
 
@@ -33,7 +32,7 @@ absl::StatusOr<wire::OpenRunResponse> OpenRun(CoordinatorClient& client,
                                               absl::Duration patience) {
   const absl::Duration end = Clock::Real()->Elapsed() + patience;
   while (true) {
-    const auto response = client.OpenRun(wire::OpenRunRequest(), kCallTimeout);
+    auto response = client.OpenRun(wire::OpenRunRequest(), kCallTimeout);
     if (response.ok() || !(absl::IsUnavailable(response.status()) ||
                            absl::IsDeadlineExceeded(response.status()))) {
       return response;

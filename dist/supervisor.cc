@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -87,7 +86,7 @@ absl::Status Supervisor::Run() {
   CHARRNN_ASSIGN_OR_RETURN(group_, ChildGroup::Create(options_.sink));
   watching_ = std::thread([this] { Watch(); });
   telling_ = std::thread([this] { Tell(); });
-  const absl::Status ended = Supervise();
+  absl::Status ended = Supervise();
   // Those that no end of the job has ended.
   group_->KillAll(SIGKILL);
   while (group_->size() > 0) {

@@ -33,7 +33,7 @@ namespace {
 
 // An error of c10d's says that another process is gone or late.
 absl::Status CatchOthers(absl::string_view what, absl::FunctionRef<void()> f) {
-  const absl::Status status = CatchTorch(what, f);
+  absl::Status status = CatchTorch(what, f);
   if (absl::IsInternal(status)) {
     return absl::UnavailableError(status.message());
   }

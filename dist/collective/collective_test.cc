@@ -47,7 +47,7 @@ TEST_P(CollectiveTest, ProcessesOverwriteTheirsWithTheRootsTensor) {
 
 TEST_P(CollectiveTest, EveryProcessGathersAllTensorsByRank) {
   RunAsGroup(GetParam(), kLong, [](Collective& group) {
-    at::Tensor all = at::empty({3 * group.world_size()}, at::kFloat);
+    at::Tensor all = at::empty({int64_t{3} * group.world_size()}, at::kFloat);
     ASSERT_THAT(group.Gather(at::full({3}, group.rank(), at::kFloat), all),
                 IsOk());
     for (int rank = 0; rank < group.world_size(); ++rank) {

@@ -4,8 +4,8 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -95,68 +95,82 @@ void InvariantReducer::SumWithin(int64_t num_grains,
       });
 }
 
+InvariantReducer::Plan InvariantReducer::MakePlan(int64_t num_grains,
+                                                  int64_t size) const {
+  const int64_t world_size = collective_->world_size();
+  Plan plan;
+  // The last pieces may be short, or have nothing.
+  plan.piece = (size + world_size - 1) / world_size;
+  for (int64_t rank = 0; rank < world_size; ++rank) {
+    plan.pieces.push_back({std::min(rank * plan.piece, size),
+                           std::min((rank + 1) * plan.piece, size)});
+    plan.shares.push_back(GrainRows(num_grains, world_size, rank));
+    plan.left.push_back(TermsLeft(num_grains, plan.shares.back()));
+  }
+  return plan;
+}
+
+void InvariantReducer::Pack(const Plan& plan,
+                            const std::vector<at::Tensor>& gradients) {
+  const int64_t rank = collective_->rank();
+  int64_t offset = 0;
+  for (const IndexRange& theirs : plan.pieces) {
+    for (const int64_t term : plan.left[rank]) {
+      to_.narrow(0, offset, theirs.size())
+          .copy_(gradients[term - plan.shares[rank].begin].narrow(
+              0, theirs.begin, theirs.size()));
+      offset += theirs.size();
+    }
+  }
+}
+
+void InvariantReducer::SumAcross(const Plan& plan, int64_t num_grains) {
+  const int64_t rank = collective_->rank();
+  const int64_t mine = plan.pieces[rank].size();
+  std::vector<at::Tensor> terms(num_grains);
+  int64_t offset = 0;
+  for (const auto& of_rank : plan.left) {
+    for (const int64_t term : of_rank) {
+      terms[term] = from_.narrow(0, offset, mine);
+      offset += mine;
+    }
+  }
+  TreeSumAcross(num_grains, plan.shares, [&](int64_t sum, int64_t term) {
+    terms[sum].add_(terms[term]);
+  });
+  all_.narrow(0, rank * plan.piece, mine).copy_(terms.front());
+}
+
 absl::Status InvariantReducer::ReduceGradients(
     int64_t num_grains, std::vector<at::Tensor>& gradients) {
-  const int64_t world_size = collective_->world_size();
   const int64_t rank = collective_->rank();
   const int64_t size = gradients.front().numel();
-  // The last pieces may be short, or have nothing.
-  const int64_t piece = (size + world_size - 1) / world_size;
-  const auto piece_of = [&](int64_t owner) {
-    return IndexRange{std::min(owner * piece, size),
-                      std::min((owner + 1) * piece, size)};
-  };
-  std::vector<IndexRange> shares;
-  std::vector<std::vector<int64_t>> left;
-  for (int64_t r = 0; r < world_size; ++r) {
-    shares.push_back(GrainRows(num_grains, world_size, r));
-    left.push_back(TermsLeft(num_grains, shares.back()));
-  }
-  const IndexRange mine = piece_of(rank);
-
+  const Plan plan = MakePlan(num_grains, size);
   std::vector<int64_t> to_counts;
   std::vector<int64_t> from_counts;
-  for (int64_t r = 0; r < world_size; ++r) {
-    to_counts.push_back(static_cast<int64_t>(left[rank].size()) *
-                        piece_of(r).size());
-    from_counts.push_back(static_cast<int64_t>(left[r].size()) * mine.size());
+  int64_t from_size = 0;
+  for (size_t r = 0; r < plan.pieces.size(); ++r) {
+    to_counts.push_back(static_cast<int64_t>(plan.left[rank].size()) *
+                        plan.pieces[r].size());
+    from_counts.push_back(static_cast<int64_t>(plan.left[r].size()) *
+                          plan.pieces[rank].size());
+    from_size += from_counts.back();
   }
   CHARRNN_RETURN_IF_ERROR(CatchTorch("packing gradients", [&] {
     const at::Tensor& like = gradients.front();
-    Resize(static_cast<int64_t>(left[rank].size()) * size, like, to_);
-    int64_t from_size = 0;
-    for (const int64_t count : from_counts) from_size += count;
+    Resize(static_cast<int64_t>(plan.left[rank].size()) * size, like, to_);
     Resize(from_size, like, from_);
-    Resize(piece * world_size, like, all_);
-    int64_t offset = 0;
-    for (int64_t r = 0; r < world_size; ++r) {
-      const IndexRange theirs = piece_of(r);
-      for (const int64_t term : left[rank]) {
-        to_.narrow(0, offset, theirs.size())
-            .copy_(gradients[term - shares[rank].begin].narrow(0, theirs.begin,
-                                                               theirs.size()));
-        offset += theirs.size();
-      }
-    }
+    Resize(plan.piece * collective_->world_size(), like, all_);
+    Pack(plan, gradients);
   }));
   CHARRNN_RETURN_IF_ERROR(
       collective_->Exchange(to_, to_counts, from_, from_counts));
+  at::Tensor own;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("summing gradients", [&] {
-    std::vector<at::Tensor> terms(num_grains);
-    int64_t offset = 0;
-    for (const auto& of_rank : left) {
-      for (const int64_t term : of_rank) {
-        terms[term] = from_.narrow(0, offset, mine.size());
-        offset += mine.size();
-      }
-    }
-    TreeSumAcross(num_grains, shares, [&](int64_t sum, int64_t term) {
-      terms[sum].add_(terms[term]);
-    });
-    all_.narrow(0, rank * piece, mine.size()).copy_(terms.front());
+    SumAcross(plan, num_grains);
+    own = all_.narrow(0, rank * plan.piece, plan.piece).clone();
   }));
-  const at::Tensor own = all_.narrow(0, rank * piece, piece);
-  CHARRNN_RETURN_IF_ERROR(collective_->Gather(own.clone(), all_));
+  CHARRNN_RETURN_IF_ERROR(collective_->Gather(own, all_));
   return CatchTorch("unpacking gradients",
                     [&] { gradients.front().copy_(all_.narrow(0, 0, size)); });
 }

@@ -37,6 +37,18 @@ class InvariantReducer : public GradientReducer {
   absl::Status Share(absl::Span<double> values) override;
 
  private:
+  // Who does which part of the tree, and of the array.
+  struct Plan {
+    int64_t piece = 0;                       // elements of a whole piece
+    std::vector<IndexRange> pieces;          // by rank
+    std::vector<IndexRange> shares;          // of the grains, by rank
+    std::vector<std::vector<int64_t>> left;  // terms after that, by rank
+  };
+
+  Plan MakePlan(int64_t num_grains, int64_t size) const;
+  // These throw what LibTorch throws.
+  void Pack(const Plan& plan, const std::vector<at::Tensor>& gradients);
+  void SumAcross(const Plan& plan, int64_t num_grains);
   absl::Status ReduceGradients(int64_t num_grains,
                                std::vector<at::Tensor>& gradients);
   // Adds up the parts of the tree that lie within this process's share.

@@ -217,7 +217,7 @@ void Job::WatchHost(const wire::WatchHostRequest& request,
     return absl::OkStatus();
   };
   pending.deadline = Now() + options_.poll;
-  pending.done;
+  pending.done = done;
   Wait(std::move(pending));
 }
 
@@ -285,7 +285,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
   };
   pending.durable_version = membership_->durable_version();
   pending.deadline = Now() + options_.poll;
-  pending.done;
+  pending.done = done;
   Wait(std::move(pending));
 }
 
@@ -345,6 +345,9 @@ absl::StatusOr<bool> Job::StoreOnce(const wire::StoreRequest& request,
     case wire::StoreRequest::WAIT:
       return OnKeys(request, store_, response);
     case wire::StoreRequest::NUM_KEYS:
+      if (request.keys_size() > 0) {
+        return absl::InvalidArgumentError("the operation is on no key");
+      }
       response->set_number(store_.num_keys());
       return true;
     default:
@@ -377,7 +380,7 @@ void Job::Store(const wire::StoreRequest& request,
   pending.deadline = Now() + absl::Milliseconds(request.timeout_ms());
   pending.late = absl::DeadlineExceededError(
       absl::StrCat("waited for the key '", request.keys(0), "'"));
-  pending.done;
+  pending.done = done;
   Wait(std::move(pending));
 }
 

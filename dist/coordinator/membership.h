@@ -108,7 +108,6 @@ class Membership {
     bool regroup = false;  // agree to leave it at a step's end
     bool stop = false;     // agree to save and stop at a step's end
   };
-
   // Of a running or past generation, for people.
   struct Generation {
     int64_t number = 0;
@@ -116,9 +115,7 @@ class Membership {
     int64_t step = 0;    // the newest when it formed
     std::string reason;  // why it formed, as in "alpha/1 died: signal 9"
   };
-
   enum class WorkerState { kExpected, kJoining, kMember, kReturning };
-
   // A live worker, for people.
   struct WorkerView {
     WorkerId id;
@@ -129,7 +126,6 @@ class Membership {
     int64_t step = 0;
     absl::Duration step_time;  // median of the last 20; 0: not known
   };
-
   // How a process ended, as its supervisor saw it.
   struct Exit {
     // Whether by its own error: an exit code, not a signal; also a signal that
@@ -137,7 +133,6 @@ class Membership {
     bool own_error = false;
     std::string message;  // "signal 9", or the error's line
   };
-
   // All that must survive the coordinator's death.
   struct Durable {
     struct Host {
@@ -171,8 +166,7 @@ class Membership {
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
 
-  // Replaces the option: known once the run is.
-  void SetMaxWorkers(int max_workers);
+  void SetMaxWorkers(int max_workers);  // instead of the option's
 
   // A host with places for `slots` workers is there. The same again is no
   // error. Unavailable if there are max_hosts already that are not lost and
@@ -203,10 +197,8 @@ class Membership {
   // the job is to stop. Its workers wait, with their state, until a generation
   // without them trains. Aborted if the host is unknown.
   absl::Status LeaveHost(const std::string& host_id, absl::Duration now);
-
   // Whether a host that wanted to leave has: nobody needs its workers any more.
   bool HasLeft(const std::string& host_id) const;
-
   // A worker wants to be in the next generation. `left` is the one that it
   // leaves by this, 0 if none; `why`, for people. A member of the last one that
   // has formed leaves that alone: with a lesser `left` this is a late repeat,
@@ -214,44 +206,33 @@ class Membership {
   // known is that from then on. The same again is no error.
   absl::Status Join(const WorkerId& worker, const StateAge& age, int64_t left,
                     const std::string& why, absl::Duration now);
-
   // What a worker that has joined was given, until it joins again; none: it
   // still waits.
   absl::StatusOr<std::optional<Assignment>> AssignmentOf(
       const WorkerId& worker) const;
-
   // Sign of life. `step`: the last one applied; `step_time`: zero if none was
   // measured. A generation that is newer than the last known is over at once.
   absl::Status Heartbeat(const WorkerId& worker, int64_t generation,
                          Phase phase, int64_t step, absl::Duration step_time,
                          absl::Duration now);
-
   Wishes WishesOf(const WorkerId& worker, int64_t generation) const;
-
   // OK if `generation` is running and the worker in it; Aborted otherwise.
   absl::Status CheckMember(const WorkerId& worker, int64_t generation) const;
-
   // A member says that the job is over: kFinished or kStopped by the uploader
   // alone (another's is ignored), kFailed, with its error, by anybody. Aborted
   // as CheckMember; the same again, once it has ended so, is no error.
   absl::Status Finish(const WorkerId& worker, int64_t generation, JobState how,
                       const std::string& error, absl::Duration now);
-
-  // A checkpoint has been committed.
-  void Committed(int64_t step);
-
+  void Committed(int64_t step);  // a checkpoint
   // Ends the job with a checkpoint at an agreed step; at once if no generation
   // is running and no worker holds more than is committed.
   void RequestStop(absl::Duration now);
-
   // Lets time pass: for each 0.1 s. A late one moves the deadlines by as much.
   void Tick(absl::Duration now);
-
   // Grows whenever something changes that anybody may be waiting for.
   int64_t version() const;
   int64_t durable_version() const;  // grows whenever ToDurable() changes
   Durable ToDurable() const;
-
   JobState job_state() const;
   int64_t generation() const;  // the last one that has formed
   int64_t step() const;        // the newest that anybody has shown

@@ -11,11 +11,9 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/crc32c.h"
@@ -94,6 +92,45 @@ absl::StatusOr<bool> Any(Collective& collective, bool is_so) {
   return count > 0;
 }
 
+// Sends the source's state, whose progress is `text`, to all; returns what has
+// arrived, once all have the same.
+absl::StatusOr<TrainState> Transfer(Collective& collective, int source,
+                                    const std::string& device,
+                                    const Announcement& announced,
+                                    const TrainState* sent, std::string text) {
+  TrainState copy;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
+    if (sent != nullptr) {
+      copy = *sent;
+      return;
+    }
+    const auto options =
+        at::TensorOptions(at::kFloat).device(at::Device(device));
+    const auto size = static_cast<int64_t>(announced.flat_size);
+    copy.parameters = at::empty({size}, options);
+    copy.exp_avg = at::empty({size}, options);
+    copy.exp_avg_sq = at::empty({size}, options);
+  }));
+  CHARRNN_ASSIGN_OR_RETURN(
+      text, BroadcastText(collective, source, device, text,
+                          static_cast<int64_t>(announced.text_size)));
+  CHARRNN_ASSIGN_OR_RETURN(copy.progress, TrainProgressFromJson(text));
+  for (at::Tensor* tensor :
+       {&copy.parameters, &copy.exp_avg, &copy.exp_avg_sq}) {
+    CHARRNN_RETURN_IF_ERROR(collective.Broadcast(*tensor, source));
+  }
+  uint32_t received = 0;
+  CHARRNN_RETURN_IF_ERROR(
+      CatchTorch("checking the state", [&] { received = Checksum(copy); }));
+  CHARRNN_ASSIGN_OR_RETURN(
+      const bool anybody_differs,
+      Any(collective, received != static_cast<uint32_t>(announced.checksum)));
+  if (anybody_differs) {
+    return absl::UnavailableError("the state arrived damaged");
+  }
+  return copy;
+}
+
 }  // namespace
 
 absl::Status SyncState(Collective& collective, int source,
@@ -132,34 +169,10 @@ absl::Status SyncState(Collective& collective, int source,
       Any(collective, !state.has_value() || own_checksum != checksum));
   if (!anybody_lacks_it) return absl::OkStatus();
 
-  TrainState copy;
-  if (is_source) {
-    copy = *state;
-  } else {
-    CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
-      const auto options =
-          at::TensorOptions(at::kFloat).device(at::Device(device));
-      const auto size = static_cast<int64_t>(announced.flat_size);
-      copy.parameters = at::empty({size}, options);
-      copy.exp_avg = at::empty({size}, options);
-      copy.exp_avg_sq = at::empty({size}, options);
-    }));
-  }
   CHARRNN_ASSIGN_OR_RETURN(
-      text, BroadcastText(collective, source, device, text, text_size));
-  CHARRNN_ASSIGN_OR_RETURN(copy.progress, TrainProgressFromJson(text));
-  for (at::Tensor* tensor :
-       {&copy.parameters, &copy.exp_avg, &copy.exp_avg_sq}) {
-    CHARRNN_RETURN_IF_ERROR(collective.Broadcast(*tensor, source));
-  }
-  uint32_t received = 0;
-  CHARRNN_RETURN_IF_ERROR(
-      CatchTorch("checking the state", [&] { received = Checksum(copy); }));
-  CHARRNN_ASSIGN_OR_RETURN(const bool anybody_differs,
-                           Any(collective, received != checksum));
-  if (anybody_differs) {
-    return absl::UnavailableError("the state arrived damaged");
-  }
+      TrainState copy,
+      Transfer(collective, source, device, announced,
+               is_source ? &*state : nullptr, std::move(text)));
   if (!is_source && (!state.has_value() || own_checksum != checksum)) {
     state = std::move(copy);
   }

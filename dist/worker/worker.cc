@@ -13,7 +13,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "base/log.h"
 #include "base/status_macros.h"
 #include "dist/collective/agreement.h"
 #include "dist/collective/collective.h"
@@ -55,7 +54,7 @@ absl::Status Worker::Run() {
     const auto joined = session_->Join(synced_generation_, step, reason);
     if (absl::IsCancelled(joined.status())) return absl::OkStatus();
     CHARRNN_RETURN_IF_ERROR(joined.status());
-    const absl::Status left = RunGeneration(*joined);
+    absl::Status left = RunGeneration(*joined);
     if (left.ok()) return absl::OkStatus();
     if (!absl::IsUnavailable(left) && !absl::IsAborted(left)) return left;
     reason = std::string(left.message());
@@ -154,7 +153,7 @@ absl::Status Worker::Train(const wire::JoinResponse& joined,
                   {parts_.corpus, parts_.pool, reducer.get(), &outbox_,
                    &outbox_, parts_.clock, [&] { return agreement.wish(); }},
                   &*state_);
-  const absl::Status status = trainer.Run();
+  absl::Status status = trainer.Run();
   if (status.ok()) return End(wire::FINISHED, uploader);
   if (absl::IsCancelled(status)) return End(wire::STOPPED, uploader);
   if (absl::IsDataLoss(status)) {
