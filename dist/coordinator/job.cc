@@ -143,6 +143,12 @@ std::string Job::DurableText() const {
   return ToJson({membership_->ToDurable(), instruction_set_});
 }
 
+absl::Status Job::WriteState(const std::string& text) {
+  const std::lock_guard<std::mutex> lock(folder_mutex_);
+  return WriteFileAtomically(*options_.files,
+                             JoinPath(options_.run_dir, kStateFileName), text);
+}
+
 void Job::Answer() {
   std::unique_lock<std::mutex> lock(mutex_);
   int64_t seen_version = -1;
@@ -159,8 +165,7 @@ void Job::Answer() {
       if (options_.durable) {
         const std::string text = DurableText();
         lock.unlock();
-        const absl::Status written = WriteFileAtomically(
-            *options_.files, JoinPath(options_.run_dir, kStateFileName), text);
+        const absl::Status written = WriteState(text);
         if (!written.ok()) {
           // To wait for room would stop the training that goes well without.
           CHARRNN_LOG(WARNING) << "the job goes on, but would not survive the "

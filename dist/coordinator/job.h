@@ -140,6 +140,8 @@ class Job {
   absl::StatusOr<std::string> AgreeOnInstructionSet(
       const std::string& theirs) const;
   std::string DurableText() const;
+  // Without mutex_.
+  absl::Status WriteState(const std::string& text);
   // Puts on the disk thread's list what the membership has to tell of.
   void RecordNews();
   void OnDisk(std::function<void()> task);
@@ -189,6 +191,10 @@ class Job {
 
   // The disk thread's, and the constructor's.
   std::unique_ptr<RunBook> book_;
+
+  // Held while coordinator.json is written and while the folder is put in
+  // order, by which unfinished files are removed.
+  std::mutex folder_mutex_;
 
   std::mutex disk_mutex_;
   std::condition_variable disk_work_;

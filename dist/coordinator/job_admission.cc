@@ -73,7 +73,10 @@ absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
   }
   // Only now: a host that was refused is to leave no trace.
   if (!begins) return absl::OkStatus();
-  CHARRNN_RETURN_IF_ERROR(book_->Begin(request.config_json()));
+  {
+    const std::lock_guard<std::mutex> lock(folder_mutex_);
+    CHARRNN_RETURN_IF_ERROR(book_->Begin(request.config_json()));
+  }
   Publish();
   const std::lock_guard<std::mutex> lock(mutex_);
   config_json_ = book_->config_json();
