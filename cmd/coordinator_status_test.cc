@@ -131,7 +131,7 @@ TEST(CoordinatorStatusTest, WhoHasNoRankComesLastAndIsNotCounted) {
 TEST(CoordinatorStatusTest, TheLastTenGenerationsAreShown) {
   wire::GetStatusResponse status;
   for (int number = 1; number <= 12; ++number) {
-    AddGeneration(status, number, 1, 10 * number, "again");
+    AddGeneration(status, number, 1, int64_t{10} * number, "again");
   }
   const std::string text = StatusText(status);
   EXPECT_THAT(text, Not(HasSubstr("\n  2  ")));

@@ -174,7 +174,8 @@ TEST_F(RunConfigTest, AnotherTextIsNoticed) {
 
 TEST_F(RunConfigTest, AnotherDeviceIsSaid) {
   EXPECT_THAT(CompareWithRun(Config(), Request(), "cuda:0", false),
-              IsOkAndHolds(ElementsAre(HasSubstr("cuda:0, no longer on"))));
+              IsOkAndHolds(ElementsAre(HasSubstr("--reduction=overlap"),
+                                       HasSubstr("cuda:0, no longer on"))));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Whatever goes wrong, and wherever, training goes on, ends as if nothing had
 // been, and leaves nothing behind: real workers, each fault at its point.
 
-
 #include <cstdint>
 #include <filesystem>
 #include <fstream>

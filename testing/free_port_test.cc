@@ -1,6 +1,5 @@
 #include "testing/free_port.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>

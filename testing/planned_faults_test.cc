@@ -1,6 +1,7 @@
 #include "testing/planned_faults.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <ios>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -38,7 +40,7 @@ int StatusOfChild(const std::function<void()>& work, bool waits) {
   if (child == 0) {
     alarm(30);
     work();
-    while (waits) pause();
+    if (waits) pause();
     _exit(0);
   }
   int status = 0;

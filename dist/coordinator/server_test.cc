@@ -1,8 +1,11 @@
 #include "dist/coordinator/server.h"
 
-#include <arpa/inet.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+#include <grpcpp/support/status.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -16,7 +19,6 @@
 #include <memory>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -35,6 +37,7 @@
 #include "dist/coordinator/credentials.h"
 #include "dist/coordinator/job.h"
 #include "dist/coordinator/job_harness.h"
+#include "dist/coordinator/membership.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/manifest.h"

@@ -4,11 +4,11 @@
 //   RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 example &
 //   RANK=1 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 example
 
+#include <absl/status/status.h>
 #include <torch/torch.h>
 
 #include <cstdlib>
 #include <iostream>
-#include <string>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "base/status_macros.h"

@@ -8,19 +8,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "dist/collective/agreement.h"
 #include "dist/collective/collective.h"
 #include "dist/collective/thread_group.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
 #include "model/config.h"
-#include "model/dropout.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/loss.h"

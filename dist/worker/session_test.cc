@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "dist/coordinator/client.h"
 #include "dist/coordinator/coordinator.pb.h"
+#include "dist/coordinator/membership.h"
 #include "dist/coordinator/server_harness.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 
+#include <cstdint>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "dist/collective/collective.h"
 #include "dist/collective/thread_group.h"
+#include "dist/probe.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/train_progress.h"
