@@ -90,7 +90,7 @@ absl::StatusOr<std::optional<absl::Duration>> Membership::ReportExit(
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Find(worker));
   const Host& host = *place->host;
   // A host that does not fit any more may still say how its workers ended.
-  const absl::Status fits = state_->HearHost(place->host, t);
+  absl::Status fits = state_->HearHost(place->host, t);
   const int64_t incarnation = worker.incarnation;
 
   if (incarnation > place->incarnation && !host.left && !state_->ended()) {

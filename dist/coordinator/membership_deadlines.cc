@@ -138,8 +138,9 @@ void MembershipState::CheckMissing(absl::Duration t) {
     for (const Place& place : host.places) {
       if (place.life == Life::kDead || place.life == Life::kAwaited) continue;
       has_workers = true;
-      if (place.life == Life::kReturning || place.life == Life::kExpected)
+      if (place.life == Life::kReturning || place.life == Life::kExpected) {
         awaited.push_back(NameOf(place));
+      }
     }
     if (has_workers && !host.leaving) ++num_hosts;
   }

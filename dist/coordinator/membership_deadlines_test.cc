@@ -1,5 +1,6 @@
 // Membership: what time brings about, and what deaths cost.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 

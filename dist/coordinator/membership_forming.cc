@@ -144,8 +144,9 @@ void MembershipState::LetIn(absl::Duration t) {
   int64_t newest = 0;  // step of those who are not left out
   for (const Host& host : hosts) {
     for (const Place& place : host.places) {
-      if (place.life == Life::kJoining)
+      if (place.life == Life::kJoining) {
         newest = std::max(newest, place.age.step);
+      }
     }
   }
   for (Host& host : hosts) {

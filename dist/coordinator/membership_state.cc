@@ -75,27 +75,31 @@ absl::Duration MembershipState::Observe(absl::Duration now) {
   return now - asleep;
 }
 
+void MembershipState::RestoreHost(const Membership::Durable::Host& from,
+                                  absl::Duration t) {
+  Host* host = AddHost(from.id, from.name, from.slots, t);
+  for (Place& place : host->places) {
+    const auto i = static_cast<size_t>(place.local_rank);
+    place.incarnation = i < from.incarnations.size() ? from.incarnations[i] : 0;
+    if (i < from.first_generations.size()) {
+      place.first_generation = from.first_generations[i];
+    }
+    place.heard = t + options.restart_grace - options.silence;
+    if (i < from.dead.size() && from.dead[i]) {
+      SetLife(&place, Life::kDead);
+      // Whether it has been reported is not known.
+      if (place.incarnation > 0) place.to_kill = {place.incarnation};
+    } else if (place.incarnation > 0) {
+      SetLife(&place, Life::kExpected);
+    }
+  }
+  if (from.leaving) SetLeaving(host);
+}
+
 void MembershipState::Restore(const Membership::Durable& durable,
                               absl::Duration t) {
-  for (const Membership::Durable::Host& from : durable.hosts) {
-    Host* host = AddHost(from.id, from.name, from.slots, t);
-    for (Place& place : host->places) {
-      const auto i = static_cast<size_t>(place.local_rank);
-      place.incarnation =
-          i < from.incarnations.size() ? from.incarnations[i] : 0;
-      if (i < from.first_generations.size()) {
-        place.first_generation = from.first_generations[i];
-      }
-      place.heard = t + options.restart_grace - options.silence;
-      if (i < from.dead.size() && from.dead[i]) {
-        SetLife(&place, Life::kDead);
-        // Whether it has been reported is not known.
-        if (place.incarnation > 0) place.to_kill = {place.incarnation};
-      } else if (place.incarnation > 0) {
-        SetLife(&place, Life::kExpected);
-      }
-    }
-    if (from.leaving) SetLeaving(host);
+  for (const Membership::Durable::Host& host : durable.hosts) {
+    RestoreHost(host, t);
   }
   generation = durable.generation;
   stop = durable.stop;

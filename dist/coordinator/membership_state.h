@@ -103,6 +103,7 @@ struct MembershipState {
 
   // Takes over what was durable; for a state without hosts.
   void Restore(const Membership::Durable& durable, absl::Duration t);
+  void RestoreHost(const Membership::Durable::Host& from, absl::Duration t);
 
   Host* FindHost(const std::string& host_id);
   // Aborted: no such host. InvalidArgument: it has no such slot.
@@ -233,7 +234,6 @@ struct MembershipState {
   std::optional<absl::Duration> regroup_since;  // when it was first wanted
   std::optional<absl::Duration> missing_since;  // a generation
 };
-
 // How long to hold back what has failed so many times in a row: 0, 1, 2, 4, ...
 // 30 s.
 absl::Duration BackOff(int times);
