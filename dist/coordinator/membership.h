@@ -70,7 +70,7 @@ class Membership {
     int max_hosts = 1;
     int max_workers = 8;  // the grains or rows of a batch
     absl::Duration join_window = absl::Seconds(30);
-    absl::Duration silence = absl::Seconds(2.5);
+    absl::Duration silence = absl::Seconds(2.5);  // while others are heard
     absl::Duration setup_deadline = absl::Seconds(120);
     absl::Duration train_deadline = absl::Seconds(30);
     int train_deadline_steps = 20;  // median ones, if that is longer
@@ -227,7 +227,8 @@ class Membership {
   // Ends the job with a checkpoint at an agreed step; at once if no generation
   // is running and no worker holds more than is committed.
   void RequestStop(absl::Duration now);
-  // Lets time pass: for each 0.1 s. A late one moves the deadlines by as much.
+  // Lets time pass: for each 0.1 s. Time in which it was not called, or nobody
+  // but it calls, is the coordinator's own absence: it moves the deadlines.
   void Tick(absl::Duration now);
   // Grows whenever something changes that anybody may be waiting for.
   int64_t version() const;
