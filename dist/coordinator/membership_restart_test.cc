@@ -338,8 +338,9 @@ TEST(MembershipRestartTest, LeavingHostStaysUntilItIsKnownWhatItHolds) {
   job.Advance(absl::Seconds(1));
   EXPECT_FALSE(job->HasLeft("id-alpha"));
   ASSERT_THAT(job.Join("alpha/1", {1, 11}, 1, "regroup"), IsOk());
-  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1, "regroup"), IsOk());
   ASSERT_THAT(job.Join("beta/0#2"), IsOk());
+  EXPECT_EQ(job.Members(), "forming");
+  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1, "regroup"), IsOk());
   EXPECT_EQ(job.Members(), "3: alpha/0 alpha/1 beta/0#2");
 }
 

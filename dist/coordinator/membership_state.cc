@@ -151,6 +151,15 @@ void MembershipState::Restore(const Membership::Durable& durable,
   } else if (generation > 0) {
     end_reason = "the coordinator was started again";
   }
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      // Also those who were left out, or waited to leave, come with a state.
+      if (!complete && place.life == Life::kExpected &&
+          place.first_generation > 0) {
+        SetLife(&place, Life::kReturning);
+      }
+    }
+  }
   LetLeave();
   if (!complete) return;
   for (Host& host : hosts) {
