@@ -81,8 +81,7 @@ class Membership {
     absl::Duration return_deadline = absl::Seconds(15);
     int return_deadline_steps = 3;
     absl::Duration restart_grace = absl::Seconds(10);
-    // Without a generation that forms, whatever it is that is missing.
-    absl::Duration missing_hosts_deadline = absl::Minutes(10);
+    absl::Duration missing_hosts_deadline = absl::Minutes(10);  // or others
     absl::Duration late_tick = absl::Seconds(0.5);
     int own_errors = 3;  // of a slot
     int own_steps = 20;  // of a slot that make good for its errors and deaths

@@ -97,10 +97,9 @@ struct MembershipState {
   MembershipState(const MembershipState&) = delete;
   MembershipState& operator=(const MembershipState&) = delete;
 
-  // Begin what is told the time: return `t`.
+  // Begin what is told the time, ObserveCall if somebody is heard: return `t`.
   absl::Duration Observe(absl::Duration now);
-  absl::Duration ObserveCall(absl::Duration now);  // somebody is heard
-
+  absl::Duration ObserveCall(absl::Duration now);
   // ---- Who is there (membership_state.cc) ----
 
   // Takes over what was durable; for a state without hosts.
@@ -158,7 +157,7 @@ struct MembershipState {
   void JudgeLast(absl::Duration t);
   // Those who are left out join when their time has come, or they are needed.
   void LetIn(absl::Duration t);
-  // Whether a state would be lost with who has it.
+  // Whether there is no checkpoint of it.
   bool IsNeeded(const StateAge& age) const {
     return age.generation > 0 && age.step > committed_step;
   }
