@@ -24,6 +24,7 @@ def abseil():
             "statusor",
             "str_format",
             "strings",
+            "synchronization",
             "time",
         ]],
         strip_prefix = "absl_",
