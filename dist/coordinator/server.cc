@@ -26,6 +26,7 @@
 #include "dist/coordinator/credentials.h"
 #include "dist/coordinator/grpc_status.h"
 #include "dist/coordinator/job.h"
+#include "dist/open_file_limit.h"
 #include "model/manifest.h"
 
 namespace charrnn {
@@ -288,6 +289,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     return true;
   }();
   (void)plugged_in;
+  RaiseOpenFileLimit();
   grpc::ServerBuilder builder;
   // gRPC shares ports by default, between strangers too.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
