@@ -94,6 +94,7 @@ Job::Job(const Options& options, std::unique_ptr<RunBook> book,
                                                state->membership, now);
     instruction_set_ = state->instruction_set;
     recorded_generation_ = membership_->generation();
+    written_generation_ = membership_->generation();
   } else {
     membership_ = std::make_unique<Membership>(options.membership, now);
   }
@@ -161,6 +162,7 @@ void Job::Answer() {
     const bool write_now = look_at_all || wanted_version_ > written_version_;
     if (const int64_t version = membership_->durable_version();
         write_now && version != written_version_) {
+      const int64_t generation = membership_->generation();
       if (options_.durable) {
         const DurableState state = {membership_->ToDurable(), instruction_set_};
         lock.unlock();
@@ -168,6 +170,7 @@ void Job::Answer() {
         lock.lock();
       }
       written_version_ = version;
+      written_generation_ = generation;
       look_at_all = true;
     }
     if (look_at_all) looked = Now();

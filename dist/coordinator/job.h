@@ -174,6 +174,7 @@ class Job {
   bool arrived_ = false;        // something that others may wait for
   int64_t wanted_version_ = 0;  // durable_version() that calls wait for
   int64_t written_version_ = 0;
+  int64_t written_generation_ = 0;  // nobody is told of a later one
   int64_t recorded_generation_ = 0;
   bool end_recorded_ = false;  // or about to be
   bool ended_told_ = false;    // it is recorded
