@@ -16,6 +16,7 @@ def abseil():
             "core_headers",
             "flags",
             "flags_commandlineflag",
+            "flags_parse",
             "flags_reflection",
             "function_ref",
             "memory",
