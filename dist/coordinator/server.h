@@ -11,7 +11,8 @@
 namespace charrnn {
 
 // Puts a job on the network, by gRPC, with the standard health service and
-// reflection beside it. A call that waits costs no thread.
+// reflection beside it. A call that waits costs no thread. Raises the process's
+// limit of open files, as each connection is one.
 //
 //   CHARRNN_ASSIGN_OR_RETURN(auto job, Job::Open(job_options));
 //   CHARRNN_ASSIGN_OR_RETURN(
