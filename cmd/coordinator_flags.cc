@@ -1,6 +1,7 @@
 #include "cmd/coordinator_flags.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"

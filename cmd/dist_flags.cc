@@ -4,22 +4,16 @@
 
 #include <array>
 #include <string>
-#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/time/time.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "cmd/coordinator_flags.h"
-#include "dist/coordinator/credentials.h"
 #include "dist/launch_environment.h"
-#include "dist/local_address.h"
 
 ABSL_FLAG(std::string, nproc_per_node, "auto",
           "Workers on this host: a number, or auto: one a GPU, or without one "
@@ -59,8 +53,8 @@ absl::StatusOr<DistRequest> DistRequestFromFlags(FileSystem& files) {
   if (request.coordinator.empty() && request.job.max_hosts > 1) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--nnodes: several hosts need a coordinator: start `coordinator` on "
-        "one of "
-        "them and name it with --coordinator=host:port, or use `launch`"));
+        "one of them and name it with --coordinator=host:port, or use "
+        "`launch`"));
   }
   CHARRNN_ASSIGN_OR_RETURN(request.credentials, CredentialsFromFlags(files));
   request.host_name = absl::GetFlag(FLAGS_host_name);
