@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dist/coordinator/credentials.h"
 #include "dist/coordinator/job.h"
@@ -30,6 +31,10 @@ class CoordinatorServer {
   // credentials make no sense.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(
       std::unique_ptr<Job> job, const Options& options);
+
+  // What Start() would say of `options` at this moment: for whoever opens a job
+  // only if it can be served.
+  static absl::Status Check(const Options& options);
 
   // Answers what still waits, and ends.
   ~CoordinatorServer();
