@@ -29,6 +29,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -129,6 +130,9 @@ std::string Expectation(const absl::CommandLineFlag& flag,
   if (flag.IsOfType<uint64_t>()) return WholeNumber<uint64_t>();
   if (flag.IsOfType<float>() || flag.IsOfType<double>()) {
     return "must be a number";
+  }
+  if (flag.IsOfType<absl::Duration>()) {
+    return "must be a time with its unit, as in 500ms, 10s or 2m";
   }
   // absl's message, with what a type's own parser said after a semicolon.
   const std::vector<std::string> parts =
@@ -409,6 +413,7 @@ int ExitCode(absl::StatusCode code) {
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kUnauthenticated:
       return 2;
     case absl::StatusCode::kCancelled:
       return 3;

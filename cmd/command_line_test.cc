@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
@@ -43,6 +44,7 @@ ABSL_FLAG(bool, resume, false,
           "optimizer and its position in the text, bit for bit.");
 ABSL_FLAG(bool, normalize, true, "A name that begins with no.");
 ABSL_FLAG(std::string, data_path, "", "The text.");
+ABSL_FLAG(absl::Duration, patience, absl::Seconds(5), "How long to wait.");
 ABSL_FLAG(Fruit, fruit, {"apple"}, "Something else.");
 
 namespace charrnn {
@@ -164,6 +166,10 @@ TEST_F(CommandLineTest, ABadValueIsToldWhatIsExpected) {
               StatusIs(kInvalid, "--dropout=much: must be a number"));
   EXPECT_THAT(Parse({"--resume=maybe"}),
               StatusIs(kInvalid, "--resume=maybe: must be true or false"));
+  EXPECT_THAT(Parse({"--patience=5"}),
+              StatusIs(kInvalid,
+                       "--patience=5: must be a time with its unit, "
+                       "as in 500ms, 10s or 2m"));
   EXPECT_THAT(Parse({"--fruit=stone"}),
               StatusIs(kInvalid, "--fruit=stone: must be apple or pear"));
 }
@@ -264,6 +270,7 @@ TEST_F(CommandLineTest, ExitCodesTellBadInputFromFailure) {
   EXPECT_EQ(ExitCode(absl::StatusCode::kOk), 0);
   EXPECT_EQ(ExitCode(absl::StatusCode::kInvalidArgument), 2);
   EXPECT_EQ(ExitCode(absl::StatusCode::kNotFound), 2);
+  EXPECT_EQ(ExitCode(absl::StatusCode::kUnauthenticated), 2);
   EXPECT_EQ(ExitCode(absl::StatusCode::kInternal), 1);
   EXPECT_EQ(ExitCode(absl::StatusCode::kResourceExhausted), 1);
   EXPECT_EQ(ExitCode(absl::StatusCode::kCancelled), 3);

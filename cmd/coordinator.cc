@@ -52,6 +52,7 @@ constexpr absl::Duration kFarewell = absl::Seconds(10);
 absl::Status Ask(FileSystem& files) {
   CoordinatorClient::Options options;
   options.address = absl::GetFlag(FLAGS_address);
+  CHARRNN_RETURN_IF_ERROR(CheckAddress("address", options.address));
   CHARRNN_ASSIGN_OR_RETURN(options.credentials, CredentialsFromFlags(files));
   CoordinatorClient client(options);
   if (absl::GetFlag(FLAGS_stop)) {
@@ -74,6 +75,8 @@ absl::StatusOr<RunDirectory> OwnRun(FileSystem& files) {
     CHARRNN_ASSIGN_OR_RETURN(std::optional<RunDirectory> earlier,
                              OpenRunDirectory(files, runs, run_dir));
     if (earlier.has_value()) return *std::move(earlier);
+  }
+  if (absl::GetFlag(FLAGS_resume)) {
     CHARRNN_LOG(INFO) << "there is no run to resume yet: beginning a new one";
   }
   return CreateRunDirectory(files, *Clock::Real(), runs, run_dir);
@@ -85,8 +88,11 @@ absl::Status Serve(FileSystem& files) {
   options.membership = job_options.ForMembership();
   CoordinatorServer::Options network;
   network.listen = absl::GetFlag(FLAGS_listen);
+  CHARRNN_RETURN_IF_ERROR(CheckAddress("listen", network.listen));
   CHARRNN_ASSIGN_OR_RETURN(network.credentials, CredentialsFromFlags(files));
   CHARRNN_RETURN_IF_ERROR(CheckExposure(network.listen, network.credentials));
+  // Before there is a folder, which a next try would find in its way.
+  CHARRNN_RETURN_IF_ERROR(CoordinatorServer::Check(network));
   CHARRNN_ASSIGN_OR_RETURN(const RunDirectory directory, OwnRun(files));
   options.run_dir = directory.path;
   options.durable = true;

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/files.h"
 #include "base/status_macros.h"
@@ -48,6 +49,7 @@ namespace charrnn {
 namespace {
 
 constexpr int kMaxHosts = 1 << 16;
+constexpr int kMaxPort = 65535;
 
 // How much longer than another's silence a worker that waits for it may take
 // to come back.
@@ -129,6 +131,19 @@ absl::StatusOr<Credentials> CredentialsFromFlags(FileSystem& files) {
     }
   }
   return credentials;
+}
+
+absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  if (colon != absl::string_view::npos && colon > 0 &&
+      absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
+      port <= kMaxPort) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, "=", address,
+                   ": must be host:port, with a port of at most ", kMaxPort));
 }
 
 absl::Status CheckExposure(const std::string& address,

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/files.h"
 #include "dist/coordinator/credentials.h"
@@ -30,6 +31,10 @@ absl::StatusOr<JobOptions> JobFlags(int num_hosts);
 // --tls_ca, --tls_cert, --tls_key. Possible errors: InvalidArgument, naming the
 // flag; what the file system says of a file.
 absl::StatusOr<Credentials> CredentialsFromFlags(FileSystem& files);
+
+// Whether `address`, the value of `flag`, is "host:port". InvalidArgument tells
+// so, naming the flag. Looks nothing up.
+absl::Status CheckAddress(absl::string_view flag, absl::string_view address);
 
 // Whether a coordinator may listen at `address`, "host:port": off loopback it
 // wants TLS and a token, or --insecure. FailedPrecondition tells so.

@@ -191,6 +191,19 @@ TEST_F(CoordinatorFlagsTest, ATokenIsOnePrintableLine) {
   }
 }
 
+TEST_F(CoordinatorFlagsTest, AnAddressIsAHostAndAPort) {
+  for (const char* address :
+       {"127.0.0.1:0", "head:65535", "[::1]:29400", "0.0.0.0:1"}) {
+    EXPECT_THAT(CheckAddress("listen", address), IsOk()) << address;
+  }
+  for (const char* address :
+       {"", "head", ":1", "head:", "head:x", "head:-1", "head:65536"}) {
+    EXPECT_THAT(CheckAddress("listen", address),
+                StatusIs(kInvalid, StartsWith(absl::StrCat("--listen=", address,
+                                                           ": must be "))));
+  }
+}
+
 TEST_F(CoordinatorFlagsTest, OnLoopbackNothingIsAskedFor) {
   for (const char* address :
        {"127.0.0.1:0", "127.9.9.9:29400", "localhost:29400", "[::1]:29400"}) {

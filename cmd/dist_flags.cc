@@ -46,6 +46,9 @@ absl::StatusOr<DistRequest> DistRequestFromFlags(FileSystem& files) {
                            ReadLaunchEnvironment(CurrentEnvironment()));
   CHARRNN_ASSIGN_OR_RETURN(request.job, JobFlags(request.launch.num_hosts));
   request.coordinator = absl::GetFlag(FLAGS_coordinator);
+  if (!request.coordinator.empty()) {
+    CHARRNN_RETURN_IF_ERROR(CheckAddress("coordinator", request.coordinator));
+  }
   if (request.coordinator.empty() && request.job.max_hosts > 1) {
     request.coordinator = request.launch.coordinator;
     request.starts_coordinator = request.launch.starts_coordinator;
@@ -53,8 +56,8 @@ absl::StatusOr<DistRequest> DistRequestFromFlags(FileSystem& files) {
   if (request.coordinator.empty() && request.job.max_hosts > 1) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--nnodes: several hosts need a coordinator: start `coordinator` on "
-        "one of "
-        "them and name it with --coordinator=host:port"));
+        "one of them and name it with --coordinator=host:port, or use "
+        "`launch`"));
   }
   CHARRNN_ASSIGN_OR_RETURN(request.credentials, CredentialsFromFlags(files));
   request.host_name = absl::GetFlag(FLAGS_host_name);

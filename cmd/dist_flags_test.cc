@@ -215,6 +215,8 @@ TEST_F(DistFlagsTest, WorkersAreANumberOrAuto) {
 TEST_F(DistFlagsTest, WhatIsWrongWithOtherFlagsIsSaid) {
   EXPECT_THAT(Request({"--nnodes=0"}),
               StatusIs(kInvalid, StartsWith("--nnodes=0: ")));
+  EXPECT_THAT(Request({"--nnodes=2", "--coordinator=nonsense"}),
+              StatusIs(kInvalid, StartsWith("--coordinator=nonsense: ")));
   EXPECT_THAT(Request({"--collective_timeout=0"}),
               StatusIs(kInvalid, StartsWith("--collective_timeout=0: ")));
   EXPECT_THAT(

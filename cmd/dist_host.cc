@@ -74,6 +74,25 @@ absl::StatusOr<int> NumWorkers(const DistRequest& dist,
   return std::max(1, std::min(units, most / dist.job.max_hosts));
 }
 
+// Where the coordinator in this process is to listen, and to whom.
+CoordinatorServer::Options ServerOptions(const DistRequest& dist,
+                                         const Credentials& credentials) {
+  CoordinatorServer::Options server;
+  server.credentials = credentials;
+  if (dist.starts_coordinator) server.listen = dist.coordinator;
+  return server;
+}
+
+// Whether the workers and the coordinator of `run` can be on this host.
+absl::Status CheckHost(const DistRequest& dist, const RunStart& run) {
+  CHARRNN_RETURN_IF_ERROR(
+      NumWorkers(dist, run.request, run.compute.device).status());
+  if (dist.starts_coordinator) {
+    CHARRNN_RETURN_IF_ERROR(CheckExposure(dist.coordinator, dist.credentials));
+  }
+  return CoordinatorServer::Check(ServerOptions(dist, dist.credentials));
+}
+
 // Starts the coordinator of `run` in this process.
 absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
     const DistRequest& dist, const RunStart& run,
@@ -81,14 +100,9 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
   Job::Options job;
   job.run_dir = run.directory.path;
   job.membership = dist.job.ForMembership();
-  CoordinatorServer::Options server;
-  server.credentials = credentials;
-  if (dist.starts_coordinator) {
-    CHARRNN_RETURN_IF_ERROR(CheckExposure(dist.coordinator, credentials));
-    server.listen = dist.coordinator;
-  }
   CHARRNN_ASSIGN_OR_RETURN(auto opened, Job::Open(job));
-  return CoordinatorServer::Start(std::move(opened), server);
+  return CoordinatorServer::Start(std::move(opened),
+                                  ServerOptions(dist, credentials));
 }
 
 // A job as one of its hosts sees it.
@@ -195,8 +209,10 @@ void Announce(const Host& host) {
 absl::Status RunWithCoordinator(DistRequest dist,
                                 const CommandLine& command_line) {
   FileSystem& files = *FileSystem::Real();
-  CHARRNN_ASSIGN_OR_RETURN(RunStart run,
-                           StartRun(files, *Clock::Real(), command_line));
+  CHARRNN_ASSIGN_OR_RETURN(
+      RunStart run,
+      StartRun(files, *Clock::Real(), command_line,
+               [&](const RunStart& made) { return CheckHost(dist, made); }));
   if (run.finished) {
     CHARRNN_LOG(INFO) << run.directory.path << ": finished at step "
                       << run.state.progress.step

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/stop_signal.h"
 #include "cmd/run_config.h"
 #include "cmd/training_flags.h"
 #include "dist/coordinator/client.h"
@@ -41,6 +42,10 @@ absl::StatusOr<wire::OpenRunResponse> OpenRun(CoordinatorClient& client,
       return absl::UnavailableError(absl::StrCat(
           client.address(),
           ": no coordinator answers there: ", response.status().message()));
+    }
+    if (StopSignal::Received()) {
+      return absl::CancelledError(absl::StrCat(
+          client.address(), ": stopped while no coordinator answered there"));
     }
     absl::SleepFor(kRetry);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/flags/commandlineflag.h"
+#include "absl/flags/flag.h"
 #include "absl/flags/reflection.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,10 @@
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
+
+// As train_dist has them.
+ABSL_FLAG(std::string, nproc_per_node, "auto", "Workers on this host.");
+ABSL_FLAG(std::string, collective_timeout, "10s", "How long they wait.");
 
 namespace charrnn {
 namespace {
@@ -170,6 +175,34 @@ TEST_F(RunConfigTest, AnotherTextIsNoticed) {
   // The same text elsewhere is the same text.
   Set("data_path", Text("b.txt", Words("be")));
   EXPECT_THAT(Compare(config), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(RunConfigTest, AnotherReductionIsSaid) {
+  const std::string config = Config();
+  EXPECT_THAT(config, HasSubstr("\"reduction\": \"invariant\""));
+  Set("reduction", "invariant");  // what auto came to
+  EXPECT_THAT(Compare(config), IsOkAndHolds(IsEmpty()));
+  Set("reduction", "overlap");
+  EXPECT_THAT(Config(), HasSubstr("\"reduction\": \"overlap\""));
+  EXPECT_THAT(Compare(config),
+              IsOkAndHolds(ElementsAre(
+                  HasSubstr("--reduction=overlap, no longer invariant"))));
+}
+
+TEST_F(RunConfigTest, WhichHostsTrainIsNoPartOfARun) {
+  Set("nproc_per_node", "7");
+  Set("collective_timeout", "9s");
+  const std::string text = RunConfigJson(
+      Request(), {"data_path", "collective_timeout", "nproc_per_node"}, "cpu");
+  const nlohmann::json config = nlohmann::json::parse(text);
+  EXPECT_EQ(config["typed"], nlohmann::json::array({"data_path"}));
+  for (const char* flag : {"nproc_per_node", "collective_timeout"}) {
+    EXPECT_FALSE(config["flags"].contains(flag)) << flag;
+  }
+  Set("nproc_per_node", "2");
+  std::set<std::string> typed;
+  ASSERT_THAT(TakeOverFlags(text, typed), IsOk());
+  EXPECT_EQ(Get("nproc_per_node"), "2");
 }
 
 TEST_F(RunConfigTest, AnotherDeviceIsSaid) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -191,8 +192,9 @@ absl::StatusOr<TrainState> InitialState(const TrainingRequest& request,
                              request.training.seed, device);
 }
 
-absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
-                                  const CommandLine& command_line) {
+absl::StatusOr<RunStart> StartRun(
+    FileSystem& files, Clock& clock, const CommandLine& command_line,
+    const std::function<absl::Status(const RunStart&)>& check) {
   std::set<std::string> typed = command_line.typed;
   CHARRNN_ASSIGN_OR_RETURN(std::optional<Earlier> earlier,
                            FindEarlier(files, typed));
@@ -216,6 +218,7 @@ absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
       newest != nullptr && !newest->progress.due &&
       Trainer::Finished(run.request.training, run.plan, newest->progress) &&
       EndIsRecorded(files, earlier->directory.path);
+  if (check && !run.finished) CHARRNN_RETURN_IF_ERROR(check(run));
   const bool resumed = newest != nullptr;
   CHARRNN_RETURN_IF_ERROR(
       OwnDirectory(files, clock, typed, std::move(earlier), run));

@@ -1,11 +1,13 @@
 #ifndef CHARRNN_CMD_RUN_START_H_
 #define CHARRNN_CMD_RUN_START_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/files.h"
@@ -41,9 +43,12 @@ struct RunStart {
 // one. Nothing is changed on the disk unless all is well.
 //
 // Possible errors: InvalidArgument and FailedPrecondition for what the user can
-// mend, naming the flag; those of the file system and of CatchTorch.
-absl::StatusOr<RunStart> StartRun(FileSystem& files, Clock& clock,
-                                  const CommandLine& command_line);
+// mend, naming the flag; those of the file system and of CatchTorch; those of
+// `check`, which is asked about a run that has something left to train before
+// anything is written. It may be empty.
+absl::StatusOr<RunStart> StartRun(
+    FileSystem& files, Clock& clock, const CommandLine& command_line,
+    const std::function<absl::Status(const RunStart&)>& check = nullptr);
 
 // The state that a run begins with if it has no checkpoint. Possible errors:
 // those of CatchTorch.

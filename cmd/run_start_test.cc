@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/flags/reflection.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "cmd/command_line.h"
@@ -24,6 +26,7 @@ namespace charrnn {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class RunStartTest : public testing::Test {
@@ -38,14 +41,16 @@ class RunStartTest : public testing::Test {
   ~RunStartTest() override { unsetenv("BUILD_WORKING_DIRECTORY"); }
 
   // Begins a run as a process does that is given these flags.
-  absl::StatusOr<RunStart> Start(std::vector<const char*> flags) {
+  absl::StatusOr<RunStart> Start(
+      std::vector<const char*> flags,
+      const std::function<absl::Status(const RunStart&)>& check = nullptr) {
     const absl::FlagSaver saver;
     flags.insert(flags.begin(),
                  {"train", "--data_path=a.txt", "--embedding_dim=4"});
     const auto line = ParseCommandLine(static_cast<int>(flags.size()),
                                        flags.data(), {"train", "", ""});
     if (!line.ok()) return line.status();
-    return StartRun(files_, *Clock::Real(), *line);
+    return StartRun(files_, *Clock::Real(), *line, check);
   }
 
   // Saves the state of `run` as that of `step`.
@@ -65,6 +70,19 @@ class RunStartTest : public testing::Test {
   FileSystem& files_ = *FileSystem::Real();
   const TempDirectory folder_;
 };
+
+TEST_F(RunStartTest, WhoRefusesTheRunFindsNoFolder) {
+  const auto refuse = [](const RunStart& run) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no ", run.request.model.embedding_dim));
+  };
+  EXPECT_THAT(Start({"--run_dir=run"}, refuse),
+              StatusIs(absl::StatusCode::kInvalidArgument, "no 4"));
+  EXPECT_THAT(Names(), ElementsAre("a.txt"));
+  EXPECT_THAT(Start({"--run_dir=run"},
+                    [](const RunStart&) { return absl::OkStatus(); }),
+              IsOk());
+}
 
 TEST_F(RunStartTest, ANewRunOwnsAFolderWithItsConfiguration) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const RunStart run, Start({"--run_dir=run"}));
@@ -89,7 +107,7 @@ TEST_F(RunStartTest, WhatIsWrongLeavesNothingBehind) {
              "--save_every=1", "--num_epochs=1000000"}),
       StatusIs(absl::StatusCode::kFailedPrecondition,
                HasSubstr("are to be kept")));
-  EXPECT_THAT(Names(), testing::ElementsAre("a.txt"));
+  EXPECT_THAT(Names(), ElementsAre("a.txt"));
 }
 
 TEST_F(RunStartTest, ResumingWithoutARunBeginsOne) {

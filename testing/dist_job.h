@@ -37,6 +37,9 @@ class DistJob {
       std::vector<std::string> flags,
       const std::map<std::string, std::string>& environment = {}) const;
 
+  // Where the coordinator is, "host:port".
+  std::string Address() const;
+
   // Asks the coordinator: `coordinator --status`, `--stop`.
   SubprocessResult Ask(const std::string& flag) const;
 
@@ -47,7 +50,6 @@ class DistJob {
   std::vector<pid_t> Pids() const;
 
  private:
-  std::string Address() const;
   std::vector<pid_t> PidsWith(const std::string& variable) const;
 
   const Workplace* const workplace_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -31,9 +32,12 @@ void ExpectOneRefused(const Mistake& mistake) {
   std::vector<std::string> arguments = GoodFlags(mistake.program);
   arguments.insert(arguments.end(), mistake.arguments.begin(),
                    mistake.arguments.end());
-  const SubprocessResult result = workplace.Run(mistake.program, arguments);
+  SubprocessOptions options = workplace.Here(std::move(arguments));
+  options.environment = mistake.environment;
+  const SubprocessResult result = workplace.Run(mistake.program, options);
 
-  SCOPED_TRACE(testing::PrintToString(mistake.arguments) + "\n" +
+  SCOPED_TRACE(testing::PrintToString(mistake.arguments) + " " +
+               testing::PrintToString(mistake.environment) + "\n" +
                result.stderr_text);
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.stdout_text, "");
@@ -69,9 +73,17 @@ std::vector<std::string> GoodFlags(absl::string_view program) {
   if (program == "evaluate") {
     return {"--checkpoint=model.safetensors", "--data_path=text.txt"};
   }
-  return {"--data_path=text.txt", "--run_dir=run",   "--embedding_dim=4",
-          "--hidden_dim=4",       "--batch_size=16", "--seq_len=16",
-          "--max_steps=1"};
+  if (program == "coordinator") {
+    return {"--listen=127.0.0.1:0", "--run_dir=run"};
+  }
+  std::vector<std::string> flags = {"--data_path=text.txt", "--run_dir=run",
+                                    "--embedding_dim=4",    "--hidden_dim=4",
+                                    "--batch_size=16",      "--seq_len=16",
+                                    "--max_steps=1"};
+  if (program == "train_dist") {
+    flags.insert(flags.end(), {"--nproc_per_node=1", "--threads=1"});
+  }
+  return flags;
 }
 
 const std::string& GoodText() {

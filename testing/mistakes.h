@@ -26,10 +26,13 @@ struct Mistake {
 
   // Prepares the folder further; may be empty.
   std::function<void(const Workplace&)> prepare = {};
+
+  // What is wrong in the environment.
+  std::map<std::string, std::string> environment = {};
 };
 
 // Flags with which `program` succeeds in a GoodWorkplace(); the last one of a
-// name wins. train makes the folder "run".
+// name wins. train, train_dist and coordinator make the folder "run".
 std::vector<std::string> GoodFlags(absl::string_view program);
 
 // A text of a thousand characters, and the bytes of a model that was trained

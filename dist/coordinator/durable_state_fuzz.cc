@@ -35,6 +35,9 @@ void GoOn(const Membership::Durable& durable) {
   // As long as it takes for all of them to be given up.
   for (int i = 0; i < 150; ++i) {
     now += absl::Milliseconds(100);
+    for (const Membership::Durable::Host& host : durable.hosts) {
+      membership.HostAlive(host.id, now).IgnoreError();
+    }
     membership.Tick(now);
   }
   membership.Workers();

@@ -94,6 +94,7 @@ Job::Job(const Options& options, std::unique_ptr<RunBook> book,
                                                state->membership, now);
     instruction_set_ = state->instruction_set;
     recorded_generation_ = membership_->generation();
+    written_generation_ = membership_->generation();
   } else {
     membership_ = std::make_unique<Membership>(options.membership, now);
   }
@@ -125,8 +126,7 @@ void Job::Wait(Pending pending) {
     pending.done(TheEnd());
     return;
   }
-  pending_.push_back(std::move(pending));
-  arrived_ = true;
+  fresh_.push_back(std::move(pending));
   news_.notify_one();
 }
 
@@ -135,68 +135,91 @@ void Job::AnswerDurably(absl::Status status, Done done) {
   pending.answer = [status = std::move(status)] { return status; };
   pending.deadline = absl::InfiniteDuration();
   pending.durable_version = membership_->durable_version();
+  wanted_version_ = pending.durable_version;
   pending.done = std::move(done);
   Wait(std::move(pending));
-}
-
-std::string Job::DurableText() const {
-  return ToJson({membership_->ToDurable(), instruction_set_});
-}
-
-absl::Status Job::WriteState(const std::string& text) {
-  const std::lock_guard<std::mutex> lock(folder_mutex_);
-  return WriteFileAtomically(*options_.files,
-                             JoinPath(options_.run_dir, kStateFileName), text);
 }
 
 void Job::Answer() {
   std::unique_lock<std::mutex> lock(mutex_);
   int64_t seen_version = -1;
+  absl::Duration looked = -absl::InfiniteDuration();
   while (!stopping_) {
-    news_.wait_for(lock, kTick, [&] {
-      return stopping_ || arrived_ || membership_->version() != seen_version;
+    const bool called = news_.wait_for(lock, kTick, [&] {
+      return stopping_ || arrived_ || !fresh_.empty() ||
+             membership_->version() != seen_version ||
+             wanted_version_ > written_version_;
     });
-    arrived_ = false;
     membership_->Tick(Now());
+    // Thousands may wait, and what comes in concerns few of them.
+    bool look_at_all = !called || arrived_ ||
+                       membership_->version() != seen_version ||
+                       Now() - looked >= absl::FromChrono(kTick);
+    arrived_ = false;
     seen_version = membership_->version();
     RecordNews();
+    // That a process has begun is no news, and can wait for others.
+    const bool write_now = look_at_all || wanted_version_ > written_version_;
     if (const int64_t version = membership_->durable_version();
-        version != written_version_) {
+        write_now && version != written_version_) {
+      const int64_t generation = membership_->generation();
       if (options_.durable) {
-        const std::string text = DurableText();
+        const DurableState state = {membership_->ToDurable(), instruction_set_};
         lock.unlock();
-        const absl::Status written = WriteState(text);
-        if (!written.ok()) {
-          // To wait for room would stop the training that goes well without.
-          CHARRNN_LOG(WARNING) << "the job goes on, but would not survive the "
-                                  "coordinator's end: "
-                               << written.message();
-        }
+        WriteState(state);
         lock.lock();
       }
       written_version_ = version;
+      written_generation_ = generation;
+      look_at_all = true;
     }
-    const absl::Duration now = Now();
-    std::vector<std::pair<Done, absl::Status>> answers;
-    for (auto it = pending_.begin(); it != pending_.end();) {
-      std::optional<absl::Status> answer;
-      if (it->durable_version <= written_version_) answer = it->answer();
-      if (!answer.has_value() && now >= it->deadline) answer = it->late;
-      if (!answer.has_value()) {
-        ++it;
-        continue;
-      }
-      answers.emplace_back(std::move(it->done), *std::move(answer));
-      it = pending_.erase(it);
-    }
+    if (look_at_all) looked = Now();
+    const auto answers = TakeAnswers(look_at_all);
     lock.unlock();
     for (const auto& [done, status] : answers) done(status);
     lock.lock();
   }
   std::list<Pending> left;
-  left.swap(pending_);
+  left.swap(waiting_);
+  left.splice(left.end(), fresh_);
   lock.unlock();
   for (const Pending& pending : left) pending.done(TheEnd());
+}
+
+void Job::WriteState(const DurableState& state) {
+  const std::string text = ToJson(state);
+  absl::Status written;
+  {
+    const std::lock_guard<std::mutex> lock(folder_mutex_);
+    written = WriteFileAtomically(
+        *options_.files, JoinPath(options_.run_dir, kStateFileName), text);
+  }
+  if (written.ok()) return;
+  // To wait for room would stop the training that goes well without.
+  CHARRNN_LOG(WARNING) << "the job goes on, but would not survive the "
+                          "coordinator's end: "
+                       << written.message();
+}
+
+std::vector<std::pair<Job::Done, absl::Status>> Job::TakeAnswers(bool of_all) {
+  const absl::Duration now = Now();
+  std::list<Pending> looked_at;
+  if (of_all) looked_at.swap(waiting_);
+  looked_at.splice(looked_at.end(), fresh_);
+  std::vector<std::pair<Done, absl::Status>> answers;
+  for (auto it = looked_at.begin(); it != looked_at.end();) {
+    std::optional<absl::Status> answer;
+    if (it->durable_version <= written_version_) answer = it->answer();
+    if (!answer.has_value() && now >= it->deadline) answer = it->late;
+    if (!answer.has_value()) {
+      ++it;
+      continue;
+    }
+    answers.emplace_back(std::move(it->done), *std::move(answer));
+    it = looked_at.erase(it);
+  }
+  waiting_.splice(waiting_.end(), looked_at);
+  return answers;
 }
 
 void Job::RecordNews() {

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -139,9 +140,10 @@ class Job {
   // What all would compute with if a host with `theirs` came.
   absl::StatusOr<std::string> AgreeOnInstructionSet(
       const std::string& theirs) const;
-  std::string DurableText() const;
-  // Without mutex_.
-  absl::Status WriteState(const std::string& text);
+  // What is to be answered now, of all that waits or only of what is fresh.
+  std::vector<std::pair<Done, absl::Status>> TakeAnswers(bool of_all);
+  // Without mutex_: puts it on the disk, or says that it could not.
+  void WriteState(const DurableState& state);
   // Puts on the disk thread's list what the membership has to tell of.
   void RecordNews();
   void OnDisk(std::function<void()> task);
@@ -167,9 +169,12 @@ class Job {
   KeyValueStore store_;
   int64_t store_generation_ = 0;  // whose keys they are
   std::string instruction_set_;
-  std::list<Pending> pending_;
-  bool arrived_ = false;  // something is to be looked at
+  std::list<Pending> waiting_;  // had nothing to say when last looked at
+  std::list<Pending> fresh_;    // were not looked at yet
+  bool arrived_ = false;        // something that others may wait for
+  int64_t wanted_version_ = 0;  // durable_version() that calls wait for
   int64_t written_version_ = 0;
+  int64_t written_generation_ = 0;  // nobody is told of a later one
   int64_t recorded_generation_ = 0;
   bool end_recorded_ = false;  // or about to be
   bool ended_told_ = false;    // it is recorded

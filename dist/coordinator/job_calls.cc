@@ -275,6 +275,7 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
     if (!assignment.ok()) return assignment.status();
     if (!assignment->has_value()) return std::nullopt;
     const Membership::Assignment& given = **assignment;
+    if (given.generation > written_generation_) return std::nullopt;
     response->set_generation(given.generation);
     response->set_rank(given.rank);
     response->set_world_size(given.world_size);

@@ -36,7 +36,7 @@ Membership::~Membership() = default;
 absl::Status Membership::RegisterHost(const std::string& host_id,
                                       const std::string& host_name, int slots,
                                       absl::Duration now) {
-  const absl::Duration t = state_->Observe(now);
+  const absl::Duration t = state_->ObserveCall(now);
   if (state_->ended()) {
     return absl::FailedPreconditionError(
         absl::StrCat("host ", host_name, " comes too late: the job has ended"));
@@ -63,7 +63,7 @@ absl::Status Membership::RegisterHost(const std::string& host_id,
 
 absl::Status Membership::HostAlive(const std::string& host_id,
                                    absl::Duration now) {
-  const absl::Duration t = state_->Observe(now);
+  const absl::Duration t = state_->ObserveCall(now);
   Host* host = state_->FindHost(host_id);
   if (host == nullptr) {
     return absl::AbortedError(
@@ -86,7 +86,7 @@ std::vector<WorkerId> Membership::ToKill(const std::string& host_id) const {
 
 absl::StatusOr<std::optional<absl::Duration>> Membership::ReportExit(
     const WorkerId& worker, const Exit& exit, absl::Duration now) {
-  const absl::Duration t = state_->Observe(now);
+  const absl::Duration t = state_->ObserveCall(now);
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Find(worker));
   const Host& host = *place->host;
   // A host that does not fit any more may still say how its workers ended.
@@ -128,7 +128,7 @@ absl::StatusOr<std::optional<absl::Duration>> Membership::ReportExit(
 
 absl::Status Membership::LeaveHost(const std::string& host_id,
                                    absl::Duration now) {
-  const absl::Duration t = state_->Observe(now);
+  const absl::Duration t = state_->ObserveCall(now);
   Host* host = state_->FindHost(host_id);
   if (host == nullptr) {
     return absl::AbortedError(
@@ -156,7 +156,7 @@ bool Membership::HasLeft(const std::string& host_id) const {
 absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
                               int64_t left, const std::string& why,
                               absl::Duration now) {
-  const absl::Duration t = state_->Observe(now);
+  const absl::Duration t = state_->ObserveCall(now);
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Hear(worker, t));
   state_->NoteStep(age.step);
   const int64_t known = std::max(left, age.generation);
@@ -214,7 +214,7 @@ absl::Status Membership::Heartbeat(const WorkerId& worker, int64_t generation,
                                    Phase phase, int64_t step,
                                    absl::Duration step_time,
                                    absl::Duration now) {
-  const absl::Duration t = state_->Observe(now);
+  const absl::Duration t = state_->ObserveCall(now);
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Hear(worker, t));
   state_->NoteStep(step);
   if (generation > state_->generation) {
@@ -264,7 +264,7 @@ absl::Status Membership::CheckMember(const WorkerId& worker,
 absl::Status Membership::Finish(const WorkerId& worker, int64_t generation,
                                 JobState how, const std::string& error,
                                 absl::Duration now) {
-  const absl::Duration t = state_->Observe(now);
+  const absl::Duration t = state_->ObserveCall(now);
   if (how == JobState::kForming || how == JobState::kRunning) {
     return absl::InvalidArgumentError(
         "a job ends as finished, stopped or failed, and as nothing else");
@@ -302,7 +302,7 @@ void Membership::Tick(absl::Duration now) {
   state_->LetIn(t);
   state_->UpdateRegroup(t);
   state_->TryForm(t);
-  state_->CheckMissing(t);
+  state_->CheckMissing(now - state_->asleep);
 }
 
 int64_t Membership::version() const { return state_->version; }

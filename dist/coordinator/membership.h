@@ -70,7 +70,7 @@ class Membership {
     int max_hosts = 1;
     int max_workers = 8;  // the grains or rows of a batch
     absl::Duration join_window = absl::Seconds(30);
-    absl::Duration silence = absl::Seconds(2.5);
+    absl::Duration silence = absl::Seconds(2.5);  // while others are heard
     absl::Duration setup_deadline = absl::Seconds(120);
     absl::Duration train_deadline = absl::Seconds(30);
     int train_deadline_steps = 20;  // median ones, if that is longer
@@ -81,8 +81,7 @@ class Membership {
     absl::Duration return_deadline = absl::Seconds(15);
     int return_deadline_steps = 3;
     absl::Duration restart_grace = absl::Seconds(10);
-    // Without a generation that forms, whatever it is that is missing.
-    absl::Duration missing_hosts_deadline = absl::Minutes(10);
+    absl::Duration missing_hosts_deadline = absl::Minutes(10);  // or others
     absl::Duration late_tick = absl::Seconds(0.5);
     int own_errors = 3;  // of a slot
     int own_steps = 20;  // of a slot that make good for its errors and deaths
@@ -227,7 +226,8 @@ class Membership {
   // Ends the job with a checkpoint at an agreed step; at once if no generation
   // is running and no worker holds more than is committed.
   void RequestStop(absl::Duration now);
-  // Lets time pass: for each 0.1 s. A late one moves the deadlines by as much.
+  // Lets time pass: for each 0.1 s. Time in which it was not called, or nobody
+  // but it calls, is the coordinator's own absence: it moves the deadlines.
   void Tick(absl::Duration now);
   // Grows whenever something changes that anybody may be waiting for.
   int64_t version() const;

@@ -123,14 +123,14 @@ void MembershipState::LoseHosts(absl::Duration t) {
   if (num_leaving > 0 && NumStaying() < options.min_hosts) Stop(t);
 }
 
-void MembershipState::CheckMissing(absl::Duration t) {
+void MembershipState::CheckMissing(absl::Duration now) {
   if (state != JobState::kForming) {
     missing_since.reset();
     return;
   }
-  if (!missing_since.has_value()) missing_since = t;
+  if (!missing_since.has_value()) missing_since = now;
   const absl::Duration deadline = options.missing_hosts_deadline;
-  if (t - *missing_since <= deadline) return;
+  if (now - *missing_since <= deadline) return;
   int num_hosts = 0;  // with workers that may stay
   std::vector<std::string> awaited;
   for (const Host& host : hosts) {
@@ -155,7 +155,10 @@ void MembershipState::CheckMissing(absl::Duration t) {
     return;
   }
   // A window that the user wants longer than this is no failure.
-  if (generation == 0 && t - last_registration <= options.join_window) return;
+  if (generation == 0 &&
+      now - alone - last_registration <= options.join_window) {
+    return;
+  }
   EndJob(JobState::kFailed,
          absl::StrCat(how_long, " no generation has formed",
                       awaited.empty() ? "" : ": it waits for ",

@@ -267,11 +267,62 @@ TEST(MembershipDeadlinesTest, CallAfterASleepMovesTheDeadlinesToo) {
   EXPECT_EQ(job.ToKill("alpha"), "alpha/0");
 }
 
+TEST(MembershipDeadlinesTest, SilenceOfEverybodyIsTheCoordinatorsOwn) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  job.Advance(absl::Seconds(25));
+  // Not all were heard at the same moment when it was cut off.
+  job.Silence("alpha/0");
+  job.Advance(absl::Seconds(0.5));
+  for (const char* worker : {"alpha/1", "beta/0"}) job.Silence(worker);
+  for (const char* host : {"alpha", "beta"}) job.SilenceSupervisor(host);
+  job.Advance(absl::Minutes(40));
+  EXPECT_EQ(job.Members(), "1: alpha/0 alpha/1 beta/0");
+  // They come back one after the other; beta/0 does not.
+  ASSERT_THAT(job.Register("beta", 1), IsOk());
+  job.Advance(absl::Seconds(0.9));
+  EXPECT_EQ(job.Members(), "1: alpha/0 alpha/1 beta/0");
+  for (const char* worker : {"alpha/0", "alpha/1"}) {
+    ASSERT_THAT(job.Beat(worker, 1, Phase::kTrain, 400), IsOk());
+  }
+  job.Advance(absl::Seconds(0.5));
+  EXPECT_EQ(job.Members(), "1: alpha/0 alpha/1 beta/0");
+  job.Advance(absl::Seconds(0.2));
+  EXPECT_EQ(job.Members(), "forming");
+  EXPECT_EQ(job.ToKill("beta"), "beta/0");
+  EXPECT_THAT(job.ToKill("alpha"), IsEmpty());
+}
+
+TEST(MembershipDeadlinesTest, LonelyWorkerIsMissedByItsSupervisor) {
+  FakeJob job;
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  job.SilenceSupervisor("alpha");
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 10), IsOk());
+  job.Silence("alpha/0");
+  int polls = 0;
+  for (; polls < 10 && job.Members() == "1: alpha/0"; ++polls) {
+    job.Advance(absl::Seconds(3));
+    ASSERT_THAT(job->HostAlive("id-alpha", job.now()), IsOk());
+  }
+  EXPECT_EQ(polls, 3);
+  EXPECT_EQ(job.ToKill("alpha"), "alpha/0");
+}
+
+TEST(MembershipDeadlinesTest, JobOfWhichNobodyComesIsGivenUp) {
+  FakeJob job;
+  job.Advance(absl::Minutes(10));
+  EXPECT_EQ(job.Members(), "forming");
+  job.Advance(absl::Seconds(0.2));
+  EXPECT_EQ(job.Members(), "failed");
+}
+
 TEST(MembershipDeadlinesTest, TickThatIsALittleLateMovesNothing) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
   for (int i = 0; i < 6; ++i) {
     job.Sleep(absl::Seconds(0.5));
+    ASSERT_THAT(job.Beat("beta/0", 1, Phase::kTrain, 10), IsOk());
     job->Tick(job.now());
   }
   EXPECT_EQ(job.ToKill("alpha"), "alpha/0 alpha/1");

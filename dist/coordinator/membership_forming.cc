@@ -113,10 +113,6 @@ void MembershipState::JudgeLast(absl::Duration t) {
     }
     return;
   }
-  const auto leave_out = [&](Place& place) {
-    place.left_out_until = t + BackOff(++place.failures + 1);
-    SetLife(&place, Life::kLeftOut);
-  };
   const auto num_productive =
       std::count_if(hosts.begin(), hosts.end(), [](const Host& host) {
         return !host.leaving &&
@@ -129,9 +125,9 @@ void MembershipState::JudgeLast(absl::Duration t) {
   if (num_productive < NumWanted()) return;
   for (Host& host : hosts) {
     for (Place& place : host.places) {
-      if (place.life == Life::kJoining && !place.was_productive) {
-        leave_out(place);
-      }
+      if (place.life != Life::kJoining || place.was_productive) continue;
+      place.left_out_until = t + BackOff(++place.failures + 1);
+      SetLife(&place, Life::kLeftOut);
     }
   }
 }

@@ -154,6 +154,22 @@ void MembershipModel::Tick(absl::Duration pause) {
   membership_->Tick(now_);
 }
 
+// The coordinator is: its clock goes on, and it hears nobody.
+void MembershipModel::CutOff() {
+  std::string before;
+  const int ticks = 20 + Pick(400);
+  for (int i = 0; i < ticks; ++i) {
+    now_ += kTick;
+    membership_->Tick(now_);
+    Check("a tick without anybody");
+    // Who was silent before may be found to be dead at first.
+    if (i == 10) before = durable_;
+    if (i > 10 && !ended()) {
+      EXPECT_EQ(durable_, before);
+    }
+  }
+}
+
 void MembershipModel::RepeatACall() {
   if (calls_.empty()) return;
   calls_[Pick(calls_.size())]();
@@ -372,6 +388,7 @@ void MembershipModel::Step() {
       {"a tick", 250, [&] { Tick(kTick); }},
       {"a late tick", 10, [&] { Tick(absl::Milliseconds(100 + Pick(5000))); }},
       {"many ticks", 20, [&] { ActAll("ticks", 40, [&] { Tick(kTick); }); }},
+      {"no network", 3, [&] { CutOff(); }},
       {"workers", 300, [&] { ActAll("a worker", 1, [] {}); }},
       {"supervisors", 100,
        [&] {
@@ -437,7 +454,12 @@ void MembershipModel::Heal() {
 }
 
 bool MembershipModel::IsWell() {
-  if (ended()) return true;
+  // Of its being cut off it knows as much as of everybody's being dead.
+  if (ended() ||
+      std::none_of(supervisors_.begin(), supervisors_.end(),
+                   [](const Supervisor& host) { return host.alive; })) {
+    return true;
+  }
   const Membership::Durable durable = membership_->ToDurable();
   std::set<std::string> hosts;  // with workers that are to stay
   std::set<std::string> workers;

@@ -90,6 +90,7 @@ class MembershipModel {
   void DisturbSomebody();
   void RestartCoordinator();
   void Tick(absl::Duration pause);
+  void CutOff();
   void RepeatACall();
   void Leave();
   void RequestStop();

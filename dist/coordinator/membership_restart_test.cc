@@ -71,6 +71,23 @@ TEST(MembershipRestartTest, WhoIsNotHeardOfWithinTheGraceIsDead) {
   EXPECT_EQ(job.ToKill("alpha"), "alpha/1");
 }
 
+TEST(MembershipRestartTest, GraceLastsUntilSomebodyIsHeard) {
+  FakeJob job(TwoHosts());
+  ASSERT_NO_FATAL_FAILURE(StartThree(&job));
+  for (const char* worker : {"alpha/0", "alpha/1", "beta/0"}) {
+    job.Silence(worker);
+  }
+  for (const char* host : {"alpha", "beta"}) job.SilenceSupervisor(host);
+  job.Restart();
+  job.Advance(absl::Minutes(5));
+  EXPECT_EQ(job.Members(), "1: alpha/0 alpha/1 beta/0");
+  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 10), IsOk());
+  job.Advance(absl::Seconds(9));
+  EXPECT_EQ(job.Members(), "1: alpha/0 alpha/1 beta/0");
+  job.Advance(absl::Seconds(0.2));
+  EXPECT_EQ(job.Members(), "forming");
+}
+
 TEST(MembershipRestartTest, GraceEndsForWhoHasBeenHeardOf) {
   FakeJob job(TwoHosts());
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
@@ -321,8 +338,9 @@ TEST(MembershipRestartTest, LeavingHostStaysUntilItIsKnownWhatItHolds) {
   job.Advance(absl::Seconds(1));
   EXPECT_FALSE(job->HasLeft("id-alpha"));
   ASSERT_THAT(job.Join("alpha/1", {1, 11}, 1, "regroup"), IsOk());
-  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1, "regroup"), IsOk());
   ASSERT_THAT(job.Join("beta/0#2"), IsOk());
+  EXPECT_EQ(job.Members(), "forming");
+  ASSERT_THAT(job.Join("alpha/0", {1, 11}, 1, "regroup"), IsOk());
   EXPECT_EQ(job.Members(), "3: alpha/0 alpha/1 beta/0#2");
 }
 

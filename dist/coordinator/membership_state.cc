@@ -21,6 +21,12 @@ namespace {
 // How often the clock is to tick; what a call comes later, it is late.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 
+// How much of a pause in which nobody at all is heard counts, of the time after
+// which who is silent is dead. When all come back after they were cut off,
+// those who come last have the rest of it. A lonely worker that is dead is
+// found out by several polls of its supervisor.
+constexpr double kPauseOfSilence = 0.4;
+
 // Enough for a median that one slow step does not move.
 constexpr size_t kStepTimes = 20;
 
@@ -72,7 +78,14 @@ absl::Duration MembershipState::Observe(absl::Duration now) {
     asleep += pause - std::min(pause, kTick);
     last_tick = now;
   }
-  return now - asleep;
+  return std::min(now - asleep - alone,
+                  last_call + kPauseOfSilence * options.silence);
+}
+
+absl::Duration MembershipState::ObserveCall(absl::Duration now) {
+  last_call = Observe(now);
+  alone = now - asleep - last_call;
+  return last_call;
 }
 
 void MembershipState::RestoreHost(const Membership::Durable::Host& from,
@@ -137,6 +150,15 @@ void MembershipState::Restore(const Membership::Durable& durable,
                            start_step, "goes on: the coordinator is back"});
   } else if (generation > 0) {
     end_reason = "the coordinator was started again";
+  }
+  for (Host& host : hosts) {
+    for (Place& place : host.places) {
+      // Also those who were left out, or waited to leave, come with a state.
+      if (!complete && place.life == Life::kExpected &&
+          place.first_generation > 0) {
+        SetLife(&place, Life::kReturning);
+      }
+    }
   }
   LetLeave();
   if (!complete) return;

@@ -26,7 +26,8 @@ inline bool operator<(const StateAge& a, const StateAge& b) {
 // What a Membership knows, and the transitions that several of its calls share.
 //
 // Every time in here is of a clock of its own, `t`, which stands still while
-// nobody called: so a coordinator that was asleep moves every deadline.
+// the coordinator is asleep or hears nobody: so every deadline moves by as
+// much, and none by more than has passed of it.
 struct MembershipState {
   // What is known of a slot's newest incarnation.
   enum class Life {
@@ -92,13 +93,13 @@ struct MembershipState {
   };
 
   MembershipState(const Membership::Options& the_options, absl::Duration now)
-      : options(the_options), last_tick(now) {}
+      : options(the_options), last_tick(now), last_call(now) {}
   MembershipState(const MembershipState&) = delete;
   MembershipState& operator=(const MembershipState&) = delete;
 
-  // Begins each call that is told the time: returns `t`.
+  // Begin what is told the time, ObserveCall if somebody is heard: return `t`.
   absl::Duration Observe(absl::Duration now);
-
+  absl::Duration ObserveCall(absl::Duration now);
   // ---- Who is there (membership_state.cc) ----
 
   // Takes over what was durable; for a state without hosts.
@@ -114,8 +115,7 @@ struct MembershipState {
   absl::StatusOr<Place*> Hear(const WorkerId& worker, absl::Duration t);
   // A sign of life of a host; as CheckFits if it was lost.
   absl::Status HearHost(Host* host, absl::Duration t);
-  // Whether there is room for a host with `slots` places. Unavailable: not yet;
-  // InvalidArgument: it has too many.
+  // Unavailable: there is no room yet; InvalidArgument: it has too many slots.
   absl::Status CheckFits(const std::string& host_name, int slots) const;
 
   Host* AddHost(const std::string& id, const std::string& name, int slots,
@@ -138,9 +138,8 @@ struct MembershipState {
                     absl::Duration step_time, absl::Duration t);
 
   int num(Life life) const { return lives[static_cast<size_t>(life)]; }
-  // Hosts that would stay if those left that want to.
+  // Hosts that would stay if those left that want to; that a generation needs.
   int NumStaying() const;
-  // Hosts without which no generation forms.
   int NumWanted() const { return stop ? 1 : std::max(1, options.min_hosts); }
 
   // ---- Generations (membership_forming.cc) ----
@@ -153,13 +152,12 @@ struct MembershipState {
   // Forms the next one if nobody is to be waited for. Cheap if not.
   void TryForm(absl::Duration t);
   void Form(absl::Duration t);
-  // Once all members of the last one are back or dead: if it has made no step,
-  // leaves out who was not in the last one that had. So a newcomer that cannot
-  // reach its peers keeps nobody from training.
+  // If the last one has made no step, leaves out who was not in the last one
+  // that had: a newcomer that cannot reach its peers stops nobody.
   void JudgeLast(absl::Duration t);
   // Those who are left out join when their time has come, or they are needed.
   void LetIn(absl::Duration t);
-  // Whether a state would be lost with who has it.
+  // Whether there is no checkpoint of it.
   bool IsNeeded(const StateAge& age) const {
     return age.generation > 0 && age.step > committed_step;
   }
@@ -190,11 +188,13 @@ struct MembershipState {
   void EndOverdueMember(absl::Duration t);
   void EndMissing(absl::Duration t);
   void LoseHosts(absl::Duration t);
-  void CheckMissing(absl::Duration t);
+  void CheckMissing(absl::Duration now);  // that counts when nobody is heard
 
   Membership::Options options;
   absl::Duration last_tick;  // as the caller's clock has it
-  absl::Duration asleep;     // what `t` is behind that clock
+  absl::Duration last_call;  // `t` then
+  absl::Duration asleep;     // what `t` is behind the caller's clock: for that,
+  absl::Duration alone;      // and for hearing nobody
 
   int64_t version = 0;
   int64_t durable_version = 0;
@@ -232,10 +232,10 @@ struct MembershipState {
 
   bool regroup = false;
   std::optional<absl::Duration> regroup_since;  // when it was first wanted
-  std::optional<absl::Duration> missing_since;  // a generation
+  std::optional<absl::Duration> missing_since;  // a generation; see above
 };
-// How long to hold back what has failed so many times in a row: 0, 1, 2, 4, ...
-// 30 s.
+
+// How long to hold back what has failed as often: 0, 1, 2, 4, ... 30 s.
 absl::Duration BackOff(int times);
 // "alpha/1 (rank 3), step 120: the loss is not finite"; "alpha/1: ..." if it
 // has been in no generation.

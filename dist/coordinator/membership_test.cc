@@ -19,8 +19,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Optional;
 
-constexpr absl::Duration kTick = absl::Milliseconds(100);
-
 Membership::Options Hosts(int min, int max, int max_workers = 8) {
   Membership::Options options;
   options.min_hosts = min;

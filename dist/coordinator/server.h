@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dist/coordinator/credentials.h"
 #include "dist/coordinator/job.h"
@@ -11,7 +12,8 @@
 namespace charrnn {
 
 // Puts a job on the network, by gRPC, with the standard health service and
-// reflection beside it. A call that waits costs no thread.
+// reflection beside it. A call that waits costs no thread. Raises the process's
+// limit of open files, as each connection is one.
 //
 //   CHARRNN_ASSIGN_OR_RETURN(auto job, Job::Open(job_options));
 //   CHARRNN_ASSIGN_OR_RETURN(
@@ -29,6 +31,10 @@ class CoordinatorServer {
   // credentials make no sense.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(
       std::unique_ptr<Job> job, const Options& options);
+
+  // What Start() would say of `options` at this moment: for whoever opens a job
+  // only if it can be served.
+  static absl::Status Check(const Options& options);
 
   // Answers what still waits, and ends.
   ~CoordinatorServer();

@@ -327,6 +327,9 @@ TEST_F(ServerTest, ASecondServerOnThePortIsRefusedByItsAddress) {
   EXPECT_THAT(StartServer({Address(), {}}),
               StatusIs(kFailedPrecondition,
                        AllOf(HasSubstr(Address()), HasSubstr("in use"))));
+  EXPECT_THAT(CoordinatorServer::Check({Address(), {}}),
+              StatusIs(kFailedPrecondition,
+                       AllOf(HasSubstr(Address()), HasSubstr("in use"))));
   ExpectAnswers();
 }
 
@@ -336,7 +339,10 @@ TEST_F(ServerTest, AnAddressThatIsNoneOfThisMachinesIsRefused) {
         "127.0.0.1", "no_such_host:0", "", ":"}) {
     EXPECT_THAT(StartServer({address, {}}),
                 StatusIs(kFailedPrecondition, HasSubstr(address)));
+    EXPECT_THAT(CoordinatorServer::Check({address, {}}),
+                StatusIs(kFailedPrecondition, HasSubstr(address)));
   }
+  EXPECT_THAT(CoordinatorServer::Check({"127.0.0.1:0", {}}), IsOk());
 }
 
 TEST_F(ServerTest, ALargeCheckpointGoesUpAndComesDownAsItWas) {
@@ -642,20 +648,29 @@ TEST_F(ServerTlsTest, AServerInTheClearIsNotTalkedTo) {
 
 TEST_F(ServerTlsTest, CredentialsThatMakeNoSenseAreRefusedByTheirFlag) {
   const Credentials good = Make("good");
+  EXPECT_THAT(CoordinatorServer::Check({"127.0.0.1:0", good}), IsOk());
   Credentials bad = good;
   bad.tls_key.clear();
   EXPECT_THAT(StartServer({"127.0.0.1:0", bad}),
+              StatusIs(kFailedPrecondition, HasSubstr("--tls_key")));
+  EXPECT_THAT(CoordinatorServer::Check({"127.0.0.1:0", bad}),
               StatusIs(kFailedPrecondition, HasSubstr("--tls_key")));
   bad = good;
   bad.tls_cert.clear();
   EXPECT_THAT(StartServer({"127.0.0.1:0", bad}),
               StatusIs(kFailedPrecondition, HasSubstr("--tls_cert")));
+  EXPECT_THAT(CoordinatorServer::Check({"127.0.0.1:0", bad}),
+              StatusIs(kFailedPrecondition, HasSubstr("--tls_cert")));
   bad.tls_cert = "nonsense";
   EXPECT_THAT(StartServer({"127.0.0.1:0", bad}),
+              StatusIs(kFailedPrecondition, HasSubstr("--tls_cert")));
+  EXPECT_THAT(CoordinatorServer::Check({"127.0.0.1:0", bad}),
               StatusIs(kFailedPrecondition, HasSubstr("--tls_cert")));
   bad = good;
   bad.tls_key = Make("other").tls_key;
   EXPECT_THAT(StartServer({"127.0.0.1:0", bad}),
+              StatusIs(kFailedPrecondition, HasSubstr("--tls_key")));
+  EXPECT_THAT(CoordinatorServer::Check({"127.0.0.1:0", bad}),
               StatusIs(kFailedPrecondition, HasSubstr("--tls_key")));
 }
 
