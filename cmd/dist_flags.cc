@@ -18,6 +18,10 @@
 ABSL_FLAG(std::string, nproc_per_node, "auto",
           "Workers on this host: a number, or auto: one a GPU, or without one "
           "one a core; no more than the batch has grains.");
+ABSL_FLAG(std::string, backend, "auto",
+          "How workers exchange gradients: gloo, nccl, or auto: nccl on GPUs "
+          "and gloo on CPUs. NCCL wants a GPU for each worker; with gloo they "
+          "may share one.");
 ABSL_FLAG(std::string, coordinator, "",
           "Where the coordinator of several hosts is, as host:port; empty: "
           "what the launcher says, or none, for one host.");
@@ -63,6 +67,12 @@ absl::StatusOr<DistRequest> DistRequestFromFlags(FileSystem& files) {
   request.host_name = absl::GetFlag(FLAGS_host_name);
   if (request.host_name.empty()) request.host_name = HostName();
   request.address = absl::GetFlag(FLAGS_address);
+  request.backend = absl::GetFlag(FLAGS_backend);
+  if (request.backend != "auto" && request.backend != "gloo" &&
+      request.backend != "nccl") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--backend=", request.backend, ": must be auto, gloo or nccl"));
+  }
   const std::string nproc = absl::GetFlag(FLAGS_nproc_per_node);
   if (nproc != "auto" && (!absl::SimpleAtoi(nproc, &request.nproc) ||
                           request.nproc < 1 || request.nproc > kMaxWorkers)) {

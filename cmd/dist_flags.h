@@ -23,6 +23,7 @@ struct DistRequest {
   std::string host_name;  // for people
   std::string address;    // this host's, for other workers; empty: found out
   int nproc = 0;          // 0: auto
+  std::string backend = "auto";  // or "gloo", or "nccl"
 };
 
 // Reads the flags of a host that trains with others, and what a launcher such

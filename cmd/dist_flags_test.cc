@@ -111,7 +111,7 @@ TEST_F(DistFlagsTest, FlagsAreTakenOver) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(
       const DistRequest request,
       Request({"--nnodes=2:3", "--coordinator=head:29400", "--host_name=left",
-               "--address=10.0.0.7", "--nproc_per_node=3",
+               "--address=10.0.0.7", "--nproc_per_node=3", "--backend=gloo",
                "--token_file=" + token}));
   EXPECT_EQ(request.job.min_hosts, 2);
   EXPECT_EQ(request.job.max_hosts, 3);
@@ -120,6 +120,7 @@ TEST_F(DistFlagsTest, FlagsAreTakenOver) {
   EXPECT_EQ(request.host_name, "left");
   EXPECT_EQ(request.address, "10.0.0.7");
   EXPECT_EQ(request.nproc, 3);
+  EXPECT_EQ(request.backend, "gloo");
   EXPECT_EQ(request.credentials.token, "sesame");
 }
 

@@ -31,6 +31,7 @@
 #include "cmd/run_start.h"
 #include "cmd/run_summary.h"
 #include "cmd/training_flags.h"
+#include "cmd/worker_devices.h"
 #include "dist/child_process.h"
 #include "dist/coordinator/client.h"
 #include "dist/coordinator/coordinator.pb.h"
@@ -56,21 +57,31 @@ constexpr absl::Duration kRetry = absl::Milliseconds(250);
 // there is no place yet, for one.
 constexpr absl::Duration kPatience = absl::Minutes(5);
 
+WorkerDevices DevicesOf(const DistRequest& dist, const std::string& first) {
+  WorkerDevices devices;
+  devices.first = first;
+  devices.backend = dist.backend;
+  if (first != "cpu") devices.num_gpus = ProbeCuda().num_devices;
+  return devices;
+}
+
 // How many workers this host has.
 absl::StatusOr<int> NumWorkers(const DistRequest& dist,
                                const TrainingRequest& request,
-                               const std::string& device) {
+                               const WorkerDevices& devices) {
   const int most = static_cast<int>(
       NumGrains(request.training.batch_size, request.training.grains));
   if (dist.nproc > 0) {
+    CHARRNN_RETURN_IF_ERROR(devices.Check(dist.launch.local_rank, dist.nproc));
     if (dist.nproc * dist.job.min_hosts <= most) return dist.nproc;
     return absl::InvalidArgumentError(absl::StrCat(
         "--nproc_per_node=", dist.nproc, ": ", dist.nproc * dist.job.min_hosts,
         " workers are more than the ", most,
         " grains of a batch: lower it, or raise --grains or --batch_size"));
   }
+  CHARRNN_RETURN_IF_ERROR(devices.Check(0, 1));
   const int units =
-      device == "cpu" ? NumUsableCores() : std::max(1, ProbeCuda().num_devices);
+      devices.first == "cpu" ? NumUsableCores() : std::max(1, devices.num_gpus);
   return std::max(1, std::min(units, most / dist.job.max_hosts));
 }
 
@@ -86,7 +97,8 @@ CoordinatorServer::Options ServerOptions(const DistRequest& dist,
 // Whether the workers and the coordinator of `run` can be on this host.
 absl::Status CheckHost(const DistRequest& dist, const RunStart& run) {
   CHARRNN_RETURN_IF_ERROR(
-      NumWorkers(dist, run.request, run.compute.device).status());
+      NumWorkers(dist, run.request, DevicesOf(dist, run.compute.device))
+          .status());
   if (dist.starts_coordinator) {
     CHARRNN_RETURN_IF_ERROR(CheckExposure(dist.coordinator, dist.credentials));
   }
@@ -108,7 +120,7 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
 // A job as one of its hosts sees it.
 struct Host {
   DistRequest dist;
-  std::string device;  // the first worker's
+  WorkerDevices devices;
   int num_workers = 1;
   int threads = 1;  // of each worker
   CoordinatorClient::Options coordinator;
@@ -140,10 +152,8 @@ ChildProcessOptions WorkerProcess(const Host& host,
                                   WorkerEnvironment worker) {
   worker.supervisor = getpid();
   worker.threads = host.threads;
-  worker.device = host.device == "cpu"
-                      ? "cpu"
-                      : absl::StrCat("cuda:", host.dist.launch.local_rank +
-                                                  worker.local_rank);
+  worker.device =
+      host.devices.Of(host.dist.launch.local_rank + worker.local_rank);
   worker.address = host.dist.address;
   worker.coordinator = host.coordinator.address;
   worker.token = host.coordinator.credentials.token;
@@ -220,9 +230,9 @@ absl::Status RunWithCoordinator(DistRequest dist,
     return ExportBest(files, run);
   }
   Host host;
-  host.device = run.compute.device;
+  host.devices = DevicesOf(dist, run.compute.device);
   CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
-                           NumWorkers(dist, run.request, host.device));
+                           NumWorkers(dist, run.request, host.devices));
   host.threads = ThreadsOfEach(host.num_workers);
   run.compute.pool.reset();
   run.state = TrainState();
@@ -258,7 +268,7 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
                                    const CommandLine& command_line) {
   Host host;
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
-  host.device = compute.device;
+  host.devices = DevicesOf(dist, compute.device);
   host.coordinator.address = dist.coordinator;
   host.coordinator.credentials.token = dist.credentials.token;
   host.coordinator.credentials.tls_ca = dist.credentials.tls_ca;
@@ -268,10 +278,10 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
     CoordinatorClient client(host.coordinator);
     CHARRNN_ASSIGN_OR_RETURN(
         JobRequest job, RequestFromJob(*FileSystem::Real(), client, kPatience,
-                                       command_line.typed, host.device));
+                                       command_line.typed, host.devices.first));
     host.config_json = job.config_json;
     CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
-                             NumWorkers(host.dist, job.training, host.device));
+                             NumWorkers(host.dist, job.training, host.devices));
     host.threads = ThreadsOfEach(host.num_workers);
     const auto registered = Register(host, id, client);
     if (absl::IsFailedPrecondition(registered.status()) && !job.is_the_jobs) {

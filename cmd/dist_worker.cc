@@ -22,9 +22,11 @@
 #include "dist/worker/session.h"
 #include "dist/worker/worker.h"
 #include "dist/worker_environment.h"
+#include "model/determinism.h"
 #include "model/torch_threads.h"
 #include "model/training_plan.h"
 
+ABSL_DECLARE_FLAG(std::string, backend);
 ABSL_DECLARE_FLAG(absl::Duration, collective_timeout);
 
 namespace charrnn {
@@ -66,11 +68,17 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   options.trainer.training = request.training;
   options.trainer.sampling = request.sampling;
   options.device = environment.device;
+  options.backend = absl::GetFlag(FLAGS_backend);
+  if (options.backend == "auto") options.backend.clear();
   options.overlap =
       ResolvedReduction(request.reduction, environment.device) == "overlap";
   options.trainer.invariant = !options.overlap;
   // The overlapping one computes a batch as one, with LibTorch's own threads.
-  if (options.overlap) SetTorchThreads(environment.threads);
+  if (options.overlap) {
+    SetTorchThreads(environment.threads);
+  } else {
+    ComputeDeterministically();
+  }
   options.address = environment.address;
   options.collective_timeout = absl::GetFlag(FLAGS_collective_timeout);
   options.probe = std::move(probe);

@@ -12,6 +12,7 @@
 #include "cmd/run_start.h"
 #include "cmd/run_summary.h"
 #include "cmd/training_flags.h"
+#include "model/determinism.h"
 #include "model/gradient_reducer.h"
 #include "model/metrics/run_output.h"
 #include "model/train_progress.h"
@@ -29,6 +30,7 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
   options.sampling = run.request.sampling;
   options.invariant = ResolvedReduction(run.request.reduction,
                                         run.compute.device) == "invariant";
+  if (options.invariant) ComputeDeterministically();
   Trainer trainer(
       options, run.plan,
       {run.request.corpus.get(), run.compute.pool.get(), &reducer, &output,

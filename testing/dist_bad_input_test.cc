@@ -45,6 +45,12 @@ TEST(DistBadInputTest, ANumberOfWorkersThatCannotBeIsRefused) {
       {"train_dist",
        {"--nproc_per_node=3", "--grains=2"},
        {"--nproc_per_node=3: 3 workers", "2 grains", "lower it"}},
+      {"train_dist",
+       {"--backend=mpi"},
+       {"--backend=mpi: must be auto, gloo or nccl"}},
+      {"train_dist",
+       {"--backend=nccl", "--device=cpu"},
+       {"--backend=nccl: it is for GPUs", "--device=cuda"}},
   });
 }
 

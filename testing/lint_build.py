@@ -24,6 +24,7 @@ _WITHOUT_TEST = {
     "//dist/coordinator:client": "server_test calls by it",
     "//dist/coordinator:coordinator_grpc": "generated",
     "//dist/coordinator:coordinator_proto": "generated",
+    "//dist/coordinator:grpc_log": "testing/dist_bad_input_test counts lines",
     "//dist/coordinator:grpc_status": "server_test sees what comes through",
     "//dist/worker:worker": "testing/dist_*_test run it as a process",
     "//dist:probe": "an interface, without behaviour",

@@ -2,11 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
+#include <c10/core/Device.h>
 #include <c10/util/intrusive_ptr.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
@@ -21,6 +23,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -30,6 +33,9 @@
 
 namespace charrnn {
 namespace {
+
+constexpr char kGloo[] = "gloo";
+constexpr char kNccl[] = "nccl";
 
 // An error of c10d's says that another process is gone or late.
 absl::Status CatchOthers(absl::string_view what, absl::FunctionRef<void()> f) {
@@ -55,6 +61,27 @@ c10::intrusive_ptr<c10d::Backend> MakeGloo(
       store, options.rank, options.world_size, std::move(gloo));
 }
 
+Collective::Options WithBackend(Collective::Options options) {
+  if (options.backend.empty()) {
+    options.backend = options.device == "cpu" ? kGloo : kNccl;
+  }
+  return options;
+}
+
+// What the group's first process uses, which has to be what all use: they would
+// wait for one another in vain.
+std::string AgreeOnBackend(c10d::Store& store,
+                           const Collective::Options& options) {
+  constexpr char kKey[] = "backend";
+  if (options.rank == 0) {
+    store.set(kKey, std::vector<uint8_t>(options.backend.begin(),
+                                         options.backend.end()));
+    return options.backend;
+  }
+  const std::vector<uint8_t> theirs = store.get(kKey);
+  return {theirs.begin(), theirs.end()};
+}
+
 }  // namespace
 
 struct Collective::Peers {
@@ -62,22 +89,36 @@ struct Collective::Peers {
   c10::intrusive_ptr<c10d::Backend> backend;
 };
 
-Collective::Collective(const Options& options) : options_(options) {}
+Collective::Collective(const Options& options)
+    : options_(WithBackend(options)) {}
 
 absl::StatusOr<std::unique_ptr<Collective>> Collective::Create(
     c10::intrusive_ptr<c10d::Store> store, const Options& options) {
+  // c10d's flight recorder notes each call's stack in a table of the process,
+  // which groups on two threads would break.
+  static const int recorder_is_off =
+      setenv("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/0);
+  (void)recorder_is_off;
   std::unique_ptr<Collective> group(new Collective(options));
   if (options.world_size == 1) return group;
   auto peers = std::make_unique<Peers>();
   peers->store = std::move(store);
+  std::string others = group->options_.backend;
   CHARRNN_RETURN_IF_ERROR(CatchOthers("meeting the other workers", [&] {
     peers->store->setTimeout(absl::ToChronoMilliseconds(options.timeout));
+    others = AgreeOnBackend(*peers->store, group->options_);
+    if (others != group->options_.backend) return;
     peers->backend =
-        options.device == "cpu"
-            ? MakeGloo(peers->store, options)
-            : MakeNcclBackend(peers->store, options.rank, options.world_size,
-                              options.timeout, options.device);
+        others == kNccl
+            ? MakeNcclBackend(peers->store, options.rank, options.world_size,
+                              options.timeout, options.device)
+            : MakeGloo(peers->store, options);
   }));
+  if (peers->backend == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--backend: this worker's is ", group->options_.backend,
+        ", and that of the first is ", others, ": give all hosts the same"));
+  }
   group->peers_ = std::move(peers);
   return group;
 }
@@ -85,7 +126,7 @@ absl::StatusOr<std::unique_ptr<Collective>> Collective::Create(
 Collective::~Collective() {
   if (peers_ == nullptr) return;
   CatchOthers("leaving the other workers", [&] {
-    if (options_.device != "cpu") peers_->backend->abort();
+    if (options_.backend == kNccl) peers_->backend->abort();
     peers_.reset();
   }).IgnoreError();
 }
@@ -167,11 +208,10 @@ c10::intrusive_ptr<c10d::ProcessGroup> Collective::process_group() const {
   if (peers_ == nullptr) return nullptr;
   auto group = c10::make_intrusive<c10d::ProcessGroup>(
       peers_->store, options_.rank, options_.world_size);
-  const bool cpu = options_.device == "cpu";
-  const auto type = cpu ? c10d::ProcessGroup::BackendType::GLOO
-                        : c10d::ProcessGroup::BackendType::NCCL;
-  group->setBackend(cpu ? c10::DeviceType::CPU : c10::DeviceType::CUDA, type,
-                    peers_->backend);
+  const auto type = options_.backend == kNccl
+                        ? c10d::ProcessGroup::BackendType::NCCL
+                        : c10d::ProcessGroup::BackendType::GLOO;
+  group->setBackend(at::Device(options_.device).type(), type, peers_->backend);
   group->setDefaultBackend(type);
   group->setGroupName("charrnn");
   return group;

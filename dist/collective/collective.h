@@ -22,8 +22,9 @@ class Store;
 
 namespace charrnn {
 
-// Processes that exchange tensors: gloo for those on the CPU, NCCL for those on
-// a GPU. All of a group's processes make the same calls in the same order.
+// Processes that exchange tensors: over gloo those on the CPU, over NCCL those
+// with a GPU each, over gloo again those that share one. All of a group's
+// processes make the same calls in the same order.
 //
 // A call fails, with Unavailable, when another process of the group is gone or
 // does not come within the timeout; after that the group is of no use, and its
@@ -38,6 +39,7 @@ class Collective {
     int rank = 0;
     int world_size = 1;
     std::string device = "cpu";  // or "cuda:N"; whose tensors are exchanged
+    std::string backend;  // "gloo" or "nccl"; empty: what suits the device
     // This process's address for the others, a name or number; empty: what the
     // host's name resolves to. gloo only; NCCL has NCCL_SOCKET_IFNAME.
     std::string address;
@@ -46,7 +48,8 @@ class Collective {
   };
 
   // Meets the others through `store`, which belongs to this group alone. A
-  // group of one meets nobody and needs none. Possible errors: Unavailable.
+  // group of one meets nobody and needs none. Possible errors: Unavailable;
+  // FailedPrecondition if another process has another backend.
   static absl::StatusOr<std::unique_ptr<Collective>> Create(
       c10::intrusive_ptr<c10d::Store> store, const Options& options);
 

@@ -5,9 +5,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
+#include <c10/util/intrusive_ptr.h>
 
 #include <cstdint>
 #include <future>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,6 +22,8 @@
 
 namespace charrnn {
 namespace {
+
+using testing::HasSubstr;
 
 constexpr absl::Duration kLong = absl::Seconds(30);
 
@@ -84,6 +88,8 @@ INSTANTIATE_TEST_SUITE_P(Worlds, CollectiveTest, testing::Values(1, 2, 3, 5));
 TEST(CollectiveFailureTest, TheOthersFailOnceOneHasGone) {
   RunAsGroup(3, kLong, [](Collective& group) {
     std::vector<double> values(1);
+    // Who leaves earlier may do so while others still meet.
+    ASSERT_THAT(group.Sum(absl::MakeSpan(values)), IsOk());
     if (group.rank() == 1) return;
     EXPECT_THAT(group.Sum(absl::MakeSpan(values)),
                 StatusIs(absl::StatusCode::kUnavailable));
@@ -102,6 +108,18 @@ TEST(CollectiveFailureTest, OneThatDoesNotComeIsWaitedForNoLongerThanAllowed) {
                 StatusIs(absl::StatusCode::kUnavailable));
     gave_up.set_value();
   });
+}
+
+TEST(CollectiveFailureTest, AnotherBackendThanTheFirstOnesIsRefused) {
+  const auto store = c10::make_intrusive<c10d::HashStore>();
+  store->set("backend", std::vector<uint8_t>{'n', 'c', 'c', 'l'});
+  Collective::Options options;
+  options.rank = 1;
+  options.world_size = 2;
+  EXPECT_THAT(Collective::Create(store, options),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("this worker's is gloo, and that of the first "
+                                 "is nccl")));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include "dist/coordinator/coordinator.grpc.pb.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/coordinator/credentials.h"
+#include "dist/coordinator/grpc_log.h"
 #include "dist/coordinator/grpc_status.h"
 #include "model/manifest.h"
 
@@ -43,6 +44,7 @@ constexpr int kKeepaliveTimeoutMs = 5'000;
 
 std::shared_ptr<grpc::Channel> MakeChannel(
     const CoordinatorClient::Options& options) {
+  SilenceGrpcLog();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
   // By which gRPC means the former, whatever its name says.

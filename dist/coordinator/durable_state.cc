@@ -46,6 +46,9 @@ std::string EndName(JobState state) {
   return "";
 }
 
+// Of a number, from which is counted on.
+constexpr int64_t kGreatest = std::numeric_limits<int64_t>::max() / 2;
+
 // Reads an object's members, and keeps the first thing that is wrong.
 class Reader {
  public:
@@ -54,12 +57,12 @@ class Reader {
   }
 
   int64_t Int(const char* name, int64_t min = 0,
-              int64_t max = std::numeric_limits<int64_t>::max()) {
+              int64_t max = kGreatest) {
     return Int(Member(name), name, min, max);
   }
   // A value of the list `name`.
   int64_t Int(const json& value, const char* name, int64_t min = 0,
-              int64_t max = std::numeric_limits<int64_t>::max()) {
+              int64_t max = kGreatest) {
     if (!value.is_number_integer()) return Wrong(name), min;
     const auto number = value.get<int64_t>();
     const bool wraps = value.is_number_unsigned() && number < 0;

@@ -6,14 +6,16 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/one_line.h"
 
 namespace charrnn {
 
-// gRPC numbers its codes as abseil does.
+// gRPC numbers its codes as abseil does. What a status says travels as one
+// line: it may name what has come from anywhere.
 
 inline grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()),
-          std::string(status.message())};
+          OneLine(status.message())};
 }
 
 inline absl::Status FromGrpc(const grpc::Status& status) {

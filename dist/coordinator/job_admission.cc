@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/one_line.h"
 #include "base/status_macros.h"
 #include "dist/coordinator/contract.h"
 #include "dist/coordinator/coordinator.pb.h"
@@ -67,7 +68,8 @@ absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
                              AgreeOnInstructionSet(request.instruction_set()));
     membership_->SetMaxWorkers(max_workers);
     CHARRNN_RETURN_IF_ERROR(membership_->RegisterHost(
-        request.host_id(), request.host_name(), request.slots(), Now()));
+        request.host_id(), OneLine(request.host_name()), request.slots(),
+        Now()));
     if (common != instruction_set_) ++news_of_the_job_;
     instruction_set_ = std::move(common);
   }

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/one_line.h"
 #include "base/status_macros.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/coordinator/job.h"
@@ -224,9 +225,9 @@ void Job::WatchHost(const wire::WatchHostRequest& request,
 void Job::ReportExit(const wire::ReportExitRequest& request,
                      wire::ReportExitResponse* response, const Done& done) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto after =
-      membership_->ReportExit(FromWire(request.worker()),
-                              {request.own_error(), request.message()}, Now());
+  const auto after = membership_->ReportExit(
+      FromWire(request.worker()),
+      {request.own_error(), OneLine(request.message())}, Now());
   if (after.ok() && after->has_value()) {
     response->set_respawn(true);
     response->set_after_ms(absl::ToInt64Milliseconds(**after));
@@ -253,9 +254,9 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
     return request.instruction_set() == instruction_set_;
   };
   if (is_heard() && !Ended(membership_->job_state())) {
-    const absl::Status joined =
-        membership_->Join(worker, {request.synced_generation(), request.step()},
-                          request.left_generation(), request.reason(), Now());
+    const absl::Status joined = membership_->Join(
+        worker, {request.synced_generation(), request.step()},
+        request.left_generation(), OneLine(request.reason()), Now());
     if (!joined.ok() && !Ended(membership_->job_state())) {
       AnswerDurably(joined, done);
       return;
@@ -449,7 +450,7 @@ void Job::Finish(const wire::FinishRequest& request,
   if (request.wall_s() > 0) wall_s_ = request.wall_s();
   const absl::Status status =
       membership_->Finish(FromWire(request.worker()), request.generation(), how,
-                          request.message(), Now());
+                          OneLine(request.message()), Now());
   AnswerDurably(Ended(membership_->job_state()) ? absl::OkStatus() : status,
                 done);
 }

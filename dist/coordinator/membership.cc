@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "dist/coordinator/counts.h"
 #include "dist/coordinator/membership_state.h"
 
 namespace charrnn {
@@ -156,6 +157,7 @@ bool Membership::HasLeft(const std::string& host_id) const {
 absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
                               int64_t left, const std::string& why,
                               absl::Duration now) {
+  CHARRNN_RETURN_IF_ERROR(CheckCounts({age.generation, age.step, left}));
   const absl::Duration t = state_->ObserveCall(now);
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Hear(worker, t));
   state_->NoteStep(age.step);
@@ -214,6 +216,7 @@ absl::Status Membership::Heartbeat(const WorkerId& worker, int64_t generation,
                                    Phase phase, int64_t step,
                                    absl::Duration step_time,
                                    absl::Duration now) {
+  CHARRNN_RETURN_IF_ERROR(CheckCounts({generation, step}));
   const absl::Duration t = state_->ObserveCall(now);
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Hear(worker, t));
   state_->NoteStep(step);

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "dist/coordinator/counts.h"
 #include "dist/coordinator/membership.h"
 
 namespace charrnn {
@@ -192,10 +193,10 @@ absl::StatusOr<MembershipState::Place*> MembershipState::Find(
         "host ", host->name, " has no slot ", local_rank, ": it registered ",
         host->places.size(), ", which count from 0"));
   }
-  if (worker.incarnation < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(host->name, "/", local_rank, ": an incarnation of ",
-                     worker.incarnation, ", where they count from 1"));
+  if (worker.incarnation < 1 || worker.incarnation > kMostCount) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        host->name, "/", local_rank, ": an incarnation of ", worker.incarnation,
+        ", where they count from 1 to ", kMostCount));
   }
   return &host->places[local_rank];
 }

@@ -27,6 +27,7 @@
 #include "dist/coordinator/coordinator.grpc.pb.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/coordinator/credentials.h"
+#include "dist/coordinator/grpc_log.h"
 #include "dist/coordinator/grpc_status.h"
 #include "dist/coordinator/job.h"
 #include "dist/file_descriptor.h"
@@ -152,6 +153,7 @@ class Refusal : public Reactor {
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
     const Credentials& credentials) {
+  SilenceGrpcLog();
   if (credentials.tls_cert.empty() != credentials.tls_key.empty()) {
     return absl::FailedPreconditionError(
         "--tls_cert and --tls_key go together: give both or neither");

@@ -67,6 +67,7 @@ absl::Status Worker::RunGeneration(const wire::JoinResponse& joined) {
   group.rank = joined.rank();
   group.world_size = joined.world_size();
   group.device = options_.device;
+  group.backend = options_.backend;
   group.address = options_.address;
   group.timeout = options_.collective_timeout;
   CHARRNN_ASSIGN_OR_RETURN(

@@ -34,6 +34,7 @@ class Worker {
   struct Options {
     Trainer::Options trainer;
     std::string device = "cpu";
+    std::string backend;   // Collective's
     bool overlap = false;  // OverlapReducer, or else InvariantReducer
     std::string address;   // this host's, as the other workers reach it
     absl::Duration collective_timeout = absl::Seconds(10);
