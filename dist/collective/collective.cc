@@ -125,9 +125,17 @@ absl::StatusOr<std::unique_ptr<Collective>> Collective::Create(
 
 Collective::~Collective() {
   if (peers_ == nullptr) return;
+  Abort();
   CatchOthers("leaving the other workers", [&] {
-    if (options_.backend == kNccl) peers_->backend->abort();
     peers_.reset();
+  }).IgnoreError();
+}
+
+void Collective::Abort() {
+  // gloo's pairs hear of a dead process by themselves.
+  if (peers_ == nullptr || options_.backend != kNccl) return;
+  CatchOthers("leaving the other workers", [&] {
+    peers_->backend->abort();
   }).IgnoreError();
 }
 

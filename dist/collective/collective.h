@@ -64,6 +64,11 @@ class Collective {
   // may be behind by that.
   void AllowFor(absl::Duration more) { more_ = more; }
 
+  // Frees a thread that waits in a call for a process that does not come any
+  // more, where that could last until the timeout: with NCCL. For any thread;
+  // the group is of no use after that.
+  void Abort();
+
   // Makes `tensor` the sum of all processes' tensors, in an order of its own:
   // exact only where all but one are zero.
   absl::Status Sum(at::Tensor& tensor);

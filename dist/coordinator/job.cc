@@ -35,6 +35,10 @@ constexpr char kStateFileName[] = "coordinator.json";
 // How often deadlines are looked at.
 constexpr std::chrono::milliseconds kTick(100);
 
+// After how long a state that could not be written is offered to the disk
+// again.
+constexpr absl::Duration kRewrite = absl::Seconds(5);
+
 uint64_t RandomNumber() {
   std::random_device device;
   return (uint64_t{device()} << 32) | device();
@@ -160,8 +164,10 @@ void Job::Answer() {
     RecordNews();
     // That a process has begun is no news, and can wait for others.
     const bool write_now = look_at_all || wanted_version_ > written_version_;
+    const bool write_again = unwritten_since_ >= absl::ZeroDuration() &&
+                             Now() - unwritten_since_ >= kRewrite;
     if (const int64_t version = membership_->durable_version();
-        write_now && version != written_version_) {
+        write_again || (write_now && version != written_version_)) {
       const int64_t generation = membership_->generation();
       if (options_.durable) {
         const DurableState state = {membership_->ToDurable(), instruction_set_};
@@ -194,7 +200,9 @@ void Job::WriteState(const DurableState& state) {
     written = WriteFileAtomically(
         *options_.files, JoinPath(options_.run_dir, kStateFileName), text);
   }
-  if (written.ok()) return;
+  const bool was_written = unwritten_since_ < absl::ZeroDuration();
+  unwritten_since_ = written.ok() ? kWritten : Now();
+  if (written.ok() || !was_written) return;
   // To wait for room would stop the training that goes well without.
   CHARRNN_LOG(WARNING) << "the job goes on, but would not survive the "
                           "coordinator's end: "

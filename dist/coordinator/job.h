@@ -154,6 +154,11 @@ class Job {
   // What of the book others may know without the disk's being waited for.
   void Publish();
 
+  // The answering thread's: since when what is on the disk is out of date,
+  // because it could not be written.
+  static constexpr absl::Duration kWritten = -absl::Seconds(1);
+  absl::Duration unwritten_since_ = kWritten;
+
   // The threads' bodies. One answers, one writes to the disk.
   void Answer();
   void Write();

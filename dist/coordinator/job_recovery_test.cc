@@ -5,6 +5,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -332,6 +333,28 @@ TEST_F(JobRecoveryTest, AFullDiskDoesNotKeepTheJobFromGoingOn) {
   files_.Inject(fault);
   Open();
   EXPECT_TRUE(Beat(Worker(0), 1, 5)->over());
+}
+
+TEST_F(JobRecoveryTest, AStateThatTheDiskHadNoRoomForIsOfferedToItAgain) {
+  ASSERT_THAT(Register(Host("a")), IsOk());
+  Fault fault;
+  fault.crash = true;
+  files_.Inject(fault);
+  auto first = StartJoin(Worker(0));
+  auto second = StartJoin(Worker(1));
+  ASSERT_THAT(first.Await(), IsOk());
+  ASSERT_THAT(second.Await(), IsOk());
+  fault.operation = int64_t{1} << 40;
+  files_.Inject(fault);
+  const std::string before = Read("coordinator.json");
+  // Nobody says anything.
+  clock_.Advance(absl::Seconds(5));
+  const auto deadline = std::chrono::steady_clock::now() + kLong;
+  while (Read("coordinator.json") == before) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+  EXPECT_THAT(Read("coordinator.json"), HasSubstr("\"generation\": 1,"));
 }
 
 TEST_F(JobEndTest, AJobThatIsNotDurableLeavesNoState) {

@@ -1,9 +1,11 @@
 #include "dist/worker/session.h"
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -91,7 +93,14 @@ void WorkerSession::Heard(const wire::Wishes& wishes) {
   heard_ = clock_->Elapsed();
   if (SameNews(wishes_, wishes)) return;
   wishes_ = wishes;
+  if (wishes_.over() && when_over_) std::exchange(when_over_, nullptr)();
   news_.notify_all();
+}
+
+void WorkerSession::WhenOver(std::function<void()> f) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  when_over_ = std::move(f);
+  if (wishes_.over() && when_over_) std::exchange(when_over_, nullptr)();
 }
 
 absl::Status WorkerSession::EndOf(const absl::Status& error) {

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -60,6 +61,12 @@ class WorkerSession {
   // What was last heard from the coordinator.
   wire::Wishes wishes();
 
+  // Calls `f` once, on a thread of the session's, when it hears that the
+  // generation that was joined last is over; at once if that is known. Null
+  // takes it back, and returns when it is certain not to be called any more.
+  // `f` must not call the session.
+  void WhenOver(std::function<void()> f);
+
   // Blocks until something else than `seen` has been heard, or the timeout has
   // passed.
   wire::Wishes AwaitNews(const wire::Wishes& seen, absl::Duration timeout);
@@ -95,6 +102,7 @@ class WorkerSession {
   wire::Wishes wishes_;
   absl::Status dead_;  // why this process counts as dead
   absl::Duration heard_;
+  std::function<void()> when_over_;
   bool beat_now_ = false;
   bool stopping_ = false;
 

@@ -128,6 +128,31 @@ TEST_F(WorkerSessionTest, WhoJoinsAnewLeavesItsGenerationAndTheOthersHearIt) {
   EXPECT_THAT(status.generations(1).reason(), HasSubstr("it was cut off"));
 }
 
+TEST_F(WorkerSessionTest, WhoAsksIsCalledWhenItsGenerationIsOver) {
+  coordinator_.Register("a", 2);
+  Member first(coordinator_, ServerHarness::Worker(0));
+  Member second(coordinator_, ServerHarness::Worker(1));
+  auto first_joins = first.StartJoin();
+  ASSERT_THAT(second.session.Join(0, 0, ""), IsOk());
+  ASSERT_THAT(first_joins.get(), IsOk());
+  std::promise<void> over;
+  first.session.WhenOver([&] { over.set_value(); });
+  second.session.WhenOver([] { FAIL() << "it was taken back"; });
+  second.session.WhenOver(nullptr);
+  auto second_returns = second.StartJoin(1, 7, "it was cut off");
+  EXPECT_EQ(over.get_future().wait_for(absl::ToChronoSeconds(kLong)),
+            std::future_status::ready);
+  // Who asks too late is not forgotten.
+  bool called = false;
+  first.session.WhenOver([&] { called = true; });
+  EXPECT_TRUE(called);
+  ASSERT_THAT(first.session.Join(1, 6, "the other is gone"), IsOk());
+  ASSERT_THAT(second_returns.get(), IsOk());
+  // The next generation is not over.
+  first.session.WhenOver([] { FAIL() << "it is not over"; });
+  first.session.WhenOver(nullptr);
+}
+
 TEST_F(WorkerSessionTest, HeartbeatsBringWishes) {
   const auto member = FormAlone();
   EXPECT_FALSE(member->session.wishes().stop());

@@ -37,6 +37,21 @@ namespace {
 // A checkpoint on its way from the coordinator, of a large model.
 constexpr absl::Duration kDownloadTimeout = absl::Minutes(10);
 
+// Lets `collective` go as soon as its generation is over.
+class AbortWhenOver {
+ public:
+  AbortWhenOver(WorkerSession* session, Collective* collective)
+      : session_(session) {
+    session_->WhenOver([collective] { collective->Abort(); });
+  }
+  ~AbortWhenOver() { session_->WhenOver(nullptr); }
+  AbortWhenOver(const AbortWhenOver&) = delete;
+  AbortWhenOver& operator=(const AbortWhenOver&) = delete;
+
+ private:
+  WorkerSession* const session_;
+};
+
 }  // namespace
 
 Worker::Worker(const Options& options, const TrainingPlan& plan,
@@ -76,6 +91,7 @@ absl::Status Worker::RunGeneration(const wire::JoinResponse& joined) {
                              &session_->client(), session_->worker(),
                              joined.generation(), joined.boot()),
                          group));
+  const AbortWhenOver abort_when_over(session_, collective.get());
   CHARRNN_RETURN_IF_ERROR(Sync(joined, *collective));
   synced_generation_ = joined.generation();
   return Train(joined, *collective);
