@@ -32,8 +32,9 @@ ABSL_FLAG(std::string, run_dir, "",
           "Folder of the run; empty: runs/<UTC time>, or with --resume "
           "runs/latest.");
 ABSL_FLAG(bool, resume, false,
-          "Go on with the run in --run_dir from its newest checkpoint. A job "
-          "whose coordinator was interrupted goes on without.");
+          "Go on with the run in --run_dir from its newest checkpoint, also if "
+          "it was to stop. A job whose coordinator was interrupted goes on "
+          "without.");
 ABSL_FLAG(bool, status, false,
           "Print how the job of the coordinator at --address stands.");
 ABSL_FLAG(bool, stop, false,
@@ -96,6 +97,7 @@ absl::Status Serve(FileSystem& files) {
   CHARRNN_ASSIGN_OR_RETURN(const RunDirectory directory, OwnRun(files));
   options.run_dir = directory.path;
   options.durable = true;
+  options.resume = absl::GetFlag(FLAGS_resume);
   CHARRNN_ASSIGN_OR_RETURN(std::unique_ptr<Job> opened, Job::Open(options));
   CHARRNN_ASSIGN_OR_RETURN(
       const std::unique_ptr<CoordinatorServer> server,

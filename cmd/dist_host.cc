@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,10 @@ namespace {
 constexpr absl::Duration kCallTimeout = absl::Seconds(30);
 constexpr absl::Duration kRetry = absl::Milliseconds(250);
 
+// How long the coordinator in this process stays for hosts that have not heard
+// of the job's end.
+constexpr absl::Duration kFarewell = absl::Seconds(10);
+
 // A host that starts before its coordinator waits for it; and one for which
 // there is no place yet, for one.
 constexpr absl::Duration kPatience = absl::Minutes(5);
@@ -79,9 +84,9 @@ absl::StatusOr<int> NumWorkers(const DistRequest& dist,
         " workers are more than the ", most,
         " grains of a batch: lower it, or raise --grains or --batch_size"));
   }
-  CHARRNN_RETURN_IF_ERROR(devices.Check(0, 1));
+  CHARRNN_RETURN_IF_ERROR(devices.Check(dist.launch.local_rank, 1));
   const int units =
-      devices.first == "cpu" ? NumUsableCores() : std::max(1, devices.num_gpus);
+      devices.first == "cpu" ? NumUsableCores() : devices.NumGpus();
   return std::max(1, std::min(units, most / dist.job.max_hosts));
 }
 
@@ -139,8 +144,11 @@ absl::StatusOr<wire::RegisterHostResponse> Register(const Host& host,
   const absl::Duration end = Clock::Real()->Elapsed() + kPatience;
   while (true) {
     auto response = client.RegisterHost(request, kCallTimeout);
-    if (response.ok() || !absl::IsUnavailable(response.status()) ||
-        StopSignal::Received() || Clock::Real()->Elapsed() >= end) {
+    // It waits its turn behind checkpoints that are being written.
+    const bool may_pass = absl::IsUnavailable(response.status()) ||
+                          absl::IsDeadlineExceeded(response.status());
+    if (!may_pass || StopSignal::Received() ||
+        Clock::Real()->Elapsed() >= end) {
       return response;
     }
     absl::SleepFor(kRetry);
@@ -181,6 +189,8 @@ absl::Status Supervise(Host host, const std::string& id,
   options.slots = host.num_workers;
   options.instruction_set = registered.instruction_set();
   options.wants_to_leave = StopSignal::Received;
+  options.leaving_ends_the_job =
+      host.dist.coordinator.empty() || host.dist.starts_coordinator;
   options.sink = [](OutputStream, absl::string_view line) {
     CHARRNN_LOG(INFO) << line;
   };
@@ -259,6 +269,7 @@ absl::Status RunWithCoordinator(DistRequest dist,
                            Register(host, id, client));
   absl::Status status = Supervise(host, id, registered, client, command_line);
   server->job().AwaitEnd(absl::Seconds(1));
+  server->job().AwaitFarewell(kFarewell);
   if (status.ok()) status = ExportBest(files, run);
   NameReport(files, run);
   return status;
@@ -274,6 +285,7 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
   host.coordinator.credentials.tls_ca = dist.credentials.tls_ca;
   host.dist = std::move(dist);
   const std::string id = RandomToken();
+  std::optional<std::string> refused_by;
   while (true) {
     CoordinatorClient client(host.coordinator);
     CHARRNN_ASSIGN_OR_RETURN(
@@ -284,8 +296,10 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
                              NumWorkers(host.dist, job.training, host.devices));
     host.threads = ThreadsOfEach(host.num_workers);
     const auto registered = Register(host, id, client);
-    if (absl::IsFailedPrecondition(registered.status()) && !job.is_the_jobs) {
-      // Another host was first, and what it has typed is the job's.
+    if (absl::IsFailedPrecondition(registered.status()) && !job.is_the_jobs &&
+        refused_by != job.jobs_config_json) {
+      // Another host may have been first, and what it has typed is the job's.
+      refused_by = job.jobs_config_json;
       continue;
     }
     CHARRNN_RETURN_IF_ERROR(registered.status());

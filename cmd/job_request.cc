@@ -4,8 +4,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/flags/declare.h"
+#include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -21,6 +24,8 @@
 #include "dist/coordinator/coordinator.pb.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
+
+ABSL_DECLARE_FLAG(bool, allow_changes);
 
 namespace charrnn {
 namespace {
@@ -62,6 +67,32 @@ absl::StatusOr<ModelSnapshot> NewestModel(CoordinatorClient& client,
   return absl::DataLossError("the job's checkpoint has no model");
 }
 
+// What the job has, and `newest`, if it has a checkpoint.
+absl::StatusOr<wire::OpenRunResponse> OpenJob(
+    CoordinatorClient& client, absl::Duration patience,
+    std::optional<ModelSnapshot>& newest) {
+  const absl::Duration end = Clock::Real()->Elapsed() + patience;
+  while (true) {
+    CHARRNN_ASSIGN_OR_RETURN(const wire::OpenRunResponse job,
+                             OpenRun(client, patience));
+    if (job.config_json().empty() || job.committed_step() == 0) return job;
+    absl::StatusOr<ModelSnapshot> model =
+        NewestModel(client, job.committed_step());
+    if (model.ok()) {
+      newest = *std::move(model);
+      return job;
+    }
+    // Another one may have taken its place.
+    const bool may_pass =
+        MayPass(model.status()) || absl::IsNotFound(model.status());
+    if (!may_pass || StopSignal::Received() ||
+        Clock::Real()->Elapsed() >= end) {
+      return model.status();
+    }
+    absl::SleepFor(kRetry);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
@@ -69,22 +100,27 @@ absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
                                           absl::Duration patience,
                                           std::set<std::string> typed,
                                           const std::string& device) {
-  CHARRNN_ASSIGN_OR_RETURN(const wire::OpenRunResponse job,
-                           OpenRun(client, patience));
-  JobRequest request;
-  request.is_the_jobs = !job.config_json().empty();
   std::optional<ModelSnapshot> newest;
-  if (request.is_the_jobs) {
+  CHARRNN_ASSIGN_OR_RETURN(const wire::OpenRunResponse job,
+                           OpenJob(client, patience, newest));
+  JobRequest request;
+  request.jobs_config_json = job.config_json();
+  request.is_the_jobs = !job.config_json().empty() && !job.may_change();
+  if (!job.config_json().empty()) {
     CHARRNN_RETURN_IF_ERROR(TakeOverFlags(job.config_json(), typed));
-    if (job.committed_step() > 0) {
-      CHARRNN_ASSIGN_OR_RETURN(newest,
-                               NewestModel(client, job.committed_step()));
-    }
   }
   CHARRNN_ASSIGN_OR_RETURN(
       request.training,
       TrainingRequestFromFlags(files, typed,
                                newest.has_value() ? &*newest : nullptr));
+  if (newest.has_value() && job.may_change()) {
+    CHARRNN_ASSIGN_OR_RETURN(
+        const std::vector<std::string> notes,
+        CompareWithRun(job.config_json(), request.training, device,
+                       absl::GetFlag(FLAGS_allow_changes)));
+    request.training.notes.insert(request.training.notes.end(), notes.begin(),
+                                  notes.end());
+  }
   request.config_json = RunConfigJson(request.training, typed, device);
   return request;
 }

@@ -15,8 +15,10 @@ namespace charrnn {
 // What a process trains that has been given a coordinator.
 struct JobRequest {
   TrainingRequest training;
-  std::string config_json;   // of that
-  bool is_the_jobs = false;  // the job had one already
+  std::string config_json;  // of that
+  // The job has one, and it may not be changed any more.
+  bool is_the_jobs = false;
+  std::string jobs_config_json;  // as it was then; may be empty
 };
 
 // What the flags say, and for those that the user has not typed, what the job

@@ -98,9 +98,10 @@ launch() {
   work=$(mktemp -d -t charrnn-launch.XXXXXXXXXX)
   trap clean_up_here EXIT
   trap 'signals=$((signals + 1))' INT TERM HUP
+  trap : PIPE
   mkfifo "$work/events"
   exec {events}<> "$work/events"
-  address_at_home='' address_abroad=''
+  address_at_home='' address_abroad='' address_of_its_own=''
   deadline=$((SECONDS + patience))
   for i in "${!hosts[@]}"; do open_connection "$i"; done
   while true; do

@@ -11,6 +11,7 @@ readonly ready_mark='charrnn-launch: ready'
 # Starts connection $1 in a process group of its own, which Ctrl+C spares.
 open_connection() {
   local i=$1 fd
+  if is_open "$i"; then return; fi
   rm -f "$work/commands.$i" "$work/stdin.$i" "$work/said.$i"
   mkfifo "$work/commands.$i" "$work/stdin.$i"
   exec {fd}<> "$work/commands.$i"
@@ -105,13 +106,15 @@ feed() {
 # the last line is kept.
 show() {
   local i=$1 host=${hosts[$1]} line is_ready='' said=''
+  # The job does not end because nobody reads any more.
+  trap '' PIPE
   while IFS= read -r line || [[ $line ]]; do
     line=${line%$'\r'}
     if [[ $is_ready ]]; then
       if [[ $line != "[$host]"* && $line != "[$host/"* ]]; then
         line="[$host] $line"
       fi
-      printf '%s\n' "$line" >&2
+      printf '%s\n' "$line" >&2 2> /dev/null
     elif [[ $line == "$ready_mark"* ]]; then
       is_ready=1
       echo "ready $i ${line#"$ready_mark"}" >&"$events"

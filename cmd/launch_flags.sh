@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The part of launch.sh that reads its flags and finds the hosts.
 
-say() { printf 'launch: %s\n' "$*" >&2; }
+# Goes on where nobody is left to read it.
+say() { printf 'launch: %s\n' "$*" >&2 2> /dev/null || true; }
 
 # Ends with the exit code of bad input.
 refuse() {
@@ -102,13 +103,19 @@ read_flags() {
 
 check_flags() {
   local flag
+  local of_launch='run_dir|resume|nnodes|join_window|collective_timeout'
+  local given_by_launch='coordinator|host_name|insecure|tls_ca|tls_cert|tls_key'
+  given_by_launch+='|token_file'
+  if [[ ! $ssh =~ [^[:space:]] ]]; then
+    refuse "--ssh: must be a command, as in --ssh=\"ssh -p 2222\""
+  fi
   if [[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || ((port > 65535)); then
     refuse "--port=$port: must be a number from 1 to 65535"
   fi
   for flag in "${training_flags[@]}"; do
-    if [[ $flag =~ ^--?(no)?(run_dir|resume|nnodes|join_window|collective_timeout)(=.*)?$ ]]; then
+    if [[ $flag =~ ^--?(no)?($of_launch)(=.*)?$ ]]; then
       refuse "$flag: stands before the --, for it is launch's"
-    elif [[ $flag =~ ^--?(coordinator|host_name|insecure|tls_ca|tls_cert|tls_key|token_file)(=.*)?$ ]]; then
+    elif [[ $flag =~ ^--?(no)?($given_by_launch)(=.*)?$ ]]; then
       refuse "$flag: launch gives it to each host itself"
     fi
   done

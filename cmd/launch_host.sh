@@ -73,9 +73,13 @@ stop_job() {
   done
 }
 
-# The address of the job's first host as this one knows it.
+# The address of the job's first host as this one knows it, and one of this
+# host's own; - for one that is not to be had.
 address_of_first() {
-  getent ahosts "$first_host" | { read -r address _ && echo "$address"; }
+  local address='' own=''
+  read -r address _ < <(getent ahosts "$first_host")
+  read -r own _ < <(hostname -I 2> /dev/null)
+  echo "${address:--} ${own:--}"
 }
 
 clean_up() {

@@ -5,7 +5,7 @@
 
 readonly patience=60           # seconds until all hosts must have answered
 readonly coordinator_away=600  # seconds after which a job is given up
-readonly doubt=6               # seconds in which hosts hear of a job's end
+readonly doubt=10              # seconds in which hosts hear of a job's end
 
 phase=gathering  # then running, then over: the job has ended
 signals=0        # how many of Ctrl+C and the like have come,
@@ -27,6 +27,7 @@ declare -a complaint # what was last said about it
 verdict=         # an exit code of which it is not known whether it is the job's
 verdict_at=      # when it counts for the coordinator's own
 doubts=0 deaths=0 lost_at='' host_end_at=''
+any_done=0  # whether a host has heard of the job's end
 
 # Says that connection $1 cannot be made, unless that was said just now.
 complain() {
@@ -72,14 +73,18 @@ finish() {
   start_at=()
 }
 
-# Connection $1 is there; the host knows the first one by the address $2.
+# Connection $1 is there; $2 is what address_of_first() says there.
 on_ready() {
+  local known=${2%% *} own=${2#* }
+  if [[ $known == - ]]; then known=; fi
+  if [[ $own == - ]]; then own=; fi
   reached[$1]=1
   complaint[$1]=
   if (($1 == 1)); then
-    address_at_home=$2
-  elif (($1 > 1)) && [[ $2 != 127.* && $2 != ::1 ]]; then
-    address_abroad=$2
+    address_at_home=$known
+    address_of_its_own=$own
+  elif (($1 > 1)) && [[ $known && $known != 127.* && $known != ::1 ]]; then
+    address_abroad=$known
   fi
 }
 
@@ -121,6 +126,8 @@ on_coordinator_end() {
     # Either the job's end, or only the coordinator's. The hosts know.
     verdict=$code
     verdict_at=$((SECONDS + doubt))
+    lost_at=
+    if ((SECONDS - opened[0] > 60)); then doubts=0; fi
     if [[ $host_end_at ]] && ((SECONDS - host_end_at < doubt)); then
       finish "$code"
     fi
@@ -132,6 +139,7 @@ on_coordinator_end() {
 # The coordinator has ended with code $1 and the job goes on.
 restart_coordinator() {
   verdict=
+  lost_at=
   if ((SECONDS - opened[0] > 60)); then deaths=0; fi
   deaths=$((deaths + 1))
   if ((deaths > 5)); then
@@ -155,10 +163,12 @@ on_host_end() {
   case $code in
     0 | 3)
       out[i]=$code
+      any_done=1
       ;;
     2)
       out[i]=2
-      if (($(num_left) < min_hosts)); then end 2; fi
+      # A host that comes back too late to a finished job is refused as well.
+      if ((! any_done && $(num_left) < min_hosts)); then end 2; fi
       say "${hosts[i]} is not started again; the others go on without it"
       ;;
     255)
@@ -196,7 +206,11 @@ go() {
     fi
   done
   # Where the first host takes its own name for loopback, as Debian has it in
-  # /etc/hosts, its workers would not be found by the others.
+  # /etc/hosts, its workers would not be found by the others. Those that have
+  # not come yet may know it by any address of its own.
+  if ((usable < num_hosts)); then
+    address_abroad=${address_abroad:-$address_of_its_own}
+  fi
   if [[ $address_at_home == 127.* || $address_at_home == ::1 ]] &&
     [[ $address_abroad ]]; then
     line="go $address_abroad"
@@ -217,6 +231,7 @@ on_signal() {
     stopping=1
     say "stopping: the job saves, and ends; once more ends it at once"
     : > "$work/stop"
+    verdict=
     tell 0 stop
     if ! is_open 0; then retry 0 0; fi
   elif [[ $phase == over ]]; then

@@ -20,7 +20,7 @@ yaml_block() { sed 's/^/    /'; }
 
 # Prints all that a job of --nnodes hosts needs but its text and image.
 print_manifest() {
-  local prefix=${bin:+$bin/}
+  local prefix=${bin:+$bin/} coordinator_command train_command
   if [[ ! $image ]]; then
     refuse "--kubernetes: name the container image with --image"
   fi
@@ -31,6 +31,12 @@ print_manifest() {
   make_secrets
   run_dir=/runs/${run_dir:-run}
   plan
+  # Ahead of the text, whose parts may not fail.
+  coordinator_command=$(yaml_list "${prefix}coordinator" \
+    "${coordinator_arguments[@]}" --token_file=/secret/token \
+    --tls_cert=/secret/certificate --tls_key=/secret/key)
+  train_command=$(yaml_list "${prefix}train_dist" "${train_arguments[@]}" \
+    --token_file=/secret/token --tls_ca=/secret/certificate)
   cat << END
 # A training job of $nnodes hosts:
 #   kubectl apply -f -           starts it
@@ -94,9 +100,7 @@ spec:
       - name: coordinator
         image: $image
         command:
-$(yaml_list "${prefix}coordinator" "${coordinator_arguments[@]}" \
-  --token_file=/secret/token --tls_cert=/secret/certificate \
-  --tls_key=/secret/key)
+$coordinator_command
         volumeMounts:
         - {name: secret, mountPath: /secret, readOnly: true}
         - {name: runs, mountPath: /runs}
@@ -120,7 +124,7 @@ spec:
     - action: Ignore
       onPodConditions: [{type: DisruptionTarget}]
     - action: FailJob
-      onExitCodes: {operator: In, values: [2, 3]}
+      onExitCodes: {operator: In, values: [1, 2, 3]}
   template:
     metadata:
       labels:
@@ -131,8 +135,7 @@ spec:
       - name: train
         image: $image
         command:
-$(yaml_list "${prefix}train_dist" "${train_arguments[@]}" \
-  --token_file=/secret/token --tls_ca=/secret/certificate)
+$train_command
         # For GPUs: resources: {limits: {nvidia.com/gpu: 1}}
         volumeMounts:
         - {name: secret, mountPath: /secret/token, subPath: token}

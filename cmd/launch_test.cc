@@ -419,6 +419,27 @@ TEST_F(LaunchTest, FirstSignalLetsTheJobSaveAndEnd) {
   }
 }
 
+TEST_F(LaunchTest, JobIsStoppedAlsoIfNobodyReadsAnyMore) {
+  // As in `launch |& tee log`, of which Ctrl+C ends `tee` as well.
+  Script("bin/train_dist", absl::StrCat(kPreamble, R"(
+    until [[ -e end ]]; do echo training; sleep 0.02; done
+    exit 3
+  )"));
+  SubprocessOptions options = Here(
+      {"-c", "exec \"$@\" 2> >(head -n 3 >&2; exec 2>&-; : > deaf)", "bash",
+       RunfilePath("cmd/launch.sh"), "--hostfile=hosts", "--bin=bin"});
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Subprocess> launch,
+                               Subprocess::Start("bash", options));
+  while (!fs::exists(workplace_.Path("deaf"))) {
+  }
+  launch->Signal(SIGINT);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result, launch->Wait());
+  EXPECT_EQ(result.exit_code, 3) << result.stderr_text;
+  // Which the coordinator has written when it was asked to stop.
+  EXPECT_TRUE(fs::exists(workplace_.Path("end")));
+  EXPECT_THAT(Left(), IsEmpty());
+}
+
 TEST_F(LaunchTest, CoordinatorThatIsAwayHearsOfTheStopWhenItIsBack) {
   Script("bin/coordinator", absl::StrCat(kPreamble, R"(
     if [[ $1 == --stop ]]; then
@@ -476,6 +497,17 @@ TEST_F(LaunchTest, FirstHostIsToldItsAddressIfItTakesItselfForLoopback) {
   EXPECT_THAT(Lines("beta.arguments"), Not(Contains(StartsWith("--address"))));
 }
 
+TEST_F(LaunchTest, FirstHostThatOthersCannotFindYetIsToldOneOfItsAddresses) {
+  Script("path/getent", "#!/bin/bash\necho 127.0.1.1 STREAM alpha\n");
+  Script("path/hostname", "#!/bin/bash\necho 10.0.0.6 10.1.0.6\n");
+  workplace_.Write("down.beta", "");
+  workplace_.Write("end", "0");
+  const SubprocessResult result =
+      Launch({"--hostfile=hosts", "--bin=bin", "--nnodes=1:2"});
+  EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
+  EXPECT_THAT(Lines("alpha.arguments"), Contains("--address=10.0.0.6"));
+}
+
 TEST_F(LaunchTest, SlurmTellsTheHostsAndReachesThem) {
   Script("path/scontrol",
          "#!/bin/bash\n[[ $3 == 'gpu[1-2]' ]] && "
@@ -519,6 +551,15 @@ TEST_F(LaunchTest, MissingOpensslIsOneLine) {
   EXPECT_EQ(result.stderr_text,
             "launch: openssl is missing, which makes the coordinator's "
             "certificate: install it\n");
+}
+
+TEST_F(LaunchTest, ManifestThatCannotBeWrittenIsNone) {
+  const SubprocessResult result =
+      Launch({"--kubernetes", "--image=registry/charrnn:1", "--nnodes=2", "--",
+              "--prompt=a\nb"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.stdout_text, "");
+  EXPECT_THAT(result.stderr_text, HasSubstr("control characters"));
 }
 
 TEST_F(LaunchTest, ManifestHasAllThatAJobNeeds) {

@@ -39,9 +39,9 @@ const std::set<std::string>& OfThisSession() {
 // may go on with one process or with many.
 const std::set<std::string>& OfTheHosts() {
   static const auto* const names = new std::set<std::string>(
-      {"address", "backend", "collective_timeout", "coordinator", "host_name", "insecure",
-       "join_window", "nnodes", "nproc_per_node", "tls_ca", "tls_cert",
-       "tls_key", "token_file"});
+      {"address", "backend", "collective_timeout", "coordinator", "host_name",
+       "insecure", "join_window", "nnodes", "nproc_per_node", "tls_ca",
+       "tls_cert", "tls_key", "token_file"});
   return *names;
 }
 

@@ -26,6 +26,10 @@ std::string WorkerDevices::Backend() const {
   return first == "cpu" ? "gloo" : "nccl";
 }
 
+int WorkerDevices::NumGpus() const {
+  return first == "cpu" ? 0 : std::max(0, num_gpus - Index(first));
+}
+
 std::string WorkerDevices::Of(int local_rank) const {
   if (first == "cpu") return first;
   const int index = Index(first) + local_rank;
@@ -40,8 +44,7 @@ absl::Status WorkerDevices::Check(int first_rank, int num_workers) const {
         "--backend=nccl: it is for GPUs, and this run computes on the CPU: use "
         "gloo, or --device=cuda");
   }
-  const int wanted = Index(first) + first_rank + num_workers;
-  if (wanted <= num_gpus) return absl::OkStatus();
+  if (first_rank + num_workers <= NumGpus()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "--nproc_per_node: ", num_workers, " workers from ", Of(first_rank),
       " on are more than this host's ", num_gpus,

@@ -18,6 +18,9 @@ struct WorkerDevices {
   // or, where gloo allows it, GPUs in turn.
   std::string Of(int local_rank) const;
 
+  // How many GPUs there are from the first worker's on.
+  int NumGpus() const;
+
   // The backend, "gloo" or "nccl".
   std::string Backend() const;
 

@@ -29,6 +29,7 @@ TEST(WorkerDevicesTest, EachHasAGpuOfItsOwnOverNccl) {
 TEST(WorkerDevicesTest, TheFirstOneMayBeAnyGpu) {
   const WorkerDevices devices = {"cuda:2", 4, "auto"};
   EXPECT_EQ(devices.Of(1), "cuda:3");
+  EXPECT_EQ(devices.NumGpus(), 2);
   EXPECT_THAT(devices.Check(0, 2), IsOk());
   EXPECT_THAT(devices.Check(0, 3),
               StatusIs(absl::StatusCode::kInvalidArgument));

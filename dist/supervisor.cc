@@ -56,11 +56,6 @@ bool IsOwnError(const ProcessEnd& end) {
 }
 
 // Whether a call may succeed when it is repeated.
-bool MayRepeat(const absl::Status& error) {
-  return absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) ||
-         absl::IsUnknown(error);
-}
-
 }  // namespace
 
 Supervisor::Supervisor(CoordinatorClient* client, Clock* clock,
@@ -218,7 +213,7 @@ void Supervisor::Watch() {
     std::unique_lock<std::mutex> lock(mutex_);
     if (stopping_) return;
     if (!response.ok()) {
-      if (!MayRepeat(response.status())) {
+      if (!MayPass(response.status())) {
         refused_ = response.status();
         group_->Wake();
         return;
@@ -234,6 +229,15 @@ void Supervisor::Watch() {
   }
 }
 
+absl::Status Supervisor::SayThatWeLeave() {
+  if (options_.leaving_ends_the_job) {
+    return client_->Stop(wire::StopRequest(), kCallTimeout).status();
+  }
+  wire::LeaveHostRequest request;
+  request.set_host_id(options_.host_id);
+  return client_->LeaveHost(request, kCallTimeout).status();
+}
+
 void Supervisor::Tell() {
   bool told_to_leave = false;
   std::unique_lock<std::mutex> lock(mutex_);
@@ -245,26 +249,24 @@ void Supervisor::Tell() {
     }
     absl::Status told;
     if (leaves) {
-      wire::LeaveHostRequest request;
-      request.set_host_id(options_.host_id);
       lock.unlock();
-      told = client_->LeaveHost(request, kCallTimeout).status();
+      told = SayThatWeLeave();
       lock.lock();
-      told_to_leave = !MayRepeat(told);
+      told_to_leave = told.ok() || !MayPass(told);
     } else {
       const wire::ReportExitRequest request = exits_.front();
       lock.unlock();
       const auto response = client_->ReportExit(request, kCallTimeout);
       lock.lock();
       told = response.status();
-      if (!MayRepeat(told)) exits_.pop_front();
+      if (told.ok() || !MayPass(told)) exits_.pop_front();
       if (response.ok() && response->respawn()) {
         respawns_[request.worker().local_rank()] =
             clock_->Elapsed() + absl::Milliseconds(response->after_ms());
         group_->Wake();
       }
     }
-    if (!told.ok() && MayRepeat(told)) {
+    if (!told.ok() && MayPass(told)) {
       to_tell_.wait_for(lock, absl::ToChronoMilliseconds(kRetry));
     }
   }

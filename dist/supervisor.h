@@ -44,6 +44,9 @@ class Supervisor {
     std::string instruction_set;
     // Whether this host's user wants it to leave the job.
     std::function<bool()> wants_to_leave = [] { return false; };
+    // Whether the job saves and stops then, because it cannot go on without
+    // this host.
+    bool leaving_ends_the_job = false;
     // Where workers' lines go.
     ChildGroup::Sink sink;
     // Without the coordinator for so long, the workers are given up.
@@ -74,6 +77,8 @@ class Supervisor {
   // The threads' bodies: one watches the job, one tells of exits.
   void Watch();
   void Tell();
+
+  absl::Status SayThatWeLeave();
 
   // Run() without what begins and ends it.
   absl::Status Supervise();

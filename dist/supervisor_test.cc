@@ -135,6 +135,7 @@ class SupervisorTest : public testing::Test {
     };
     options.longest_absence = longest_absence_;
     options.wants_to_leave = [this] { return wants_to_leave_.load(); };
+    options.leaving_ends_the_job = leaving_ends_the_job_;
     options.sink = [this](OutputStream /*stream*/, absl::string_view line) {
       lines_.Add(line);
     };
@@ -199,6 +200,7 @@ class SupervisorTest : public testing::Test {
   absl::Duration longest_absence_ = absl::Minutes(10);
   std::function<void()> meanwhile_ = [] {};
   std::atomic<bool> wants_to_leave_ = false;
+  bool leaving_ends_the_job_ = false;
   Lines lines_;
   std::unique_ptr<CoordinatorClient> client_;
   std::mutex mutex_;
@@ -374,6 +376,23 @@ TEST_F(SupervisorOfTwoHostsTest, AHostLeavesAndTheJobGoesOn) {
   EXPECT_THAT(Await(), StatusIs(absl::StatusCode::kCancelled,
                                 HasSubstr("goes on without it")));
   EXPECT_EQ(coordinator_.Status().state(), wire::FORMING);
+}
+
+TEST_F(SupervisorOfTwoHostsTest, AHostThatTheJobNeedsStopsIt) {
+  leaving_ends_the_job_ = true;
+  Start(1, [](int, int64_t) { return kWaits; });
+  AwaitWorker(0, 1);
+  coordinator_.Register("b", 1);
+  auto other = std::async(std::launch::async, [this] {
+    return coordinator_.Join(ServerHarness::Worker(0, 1, "b"));
+  });
+  Form(1);
+  ASSERT_THAT(other.get(), IsOk());
+  wants_to_leave_ = true;
+  coordinator_.AwaitStop(ServerHarness::Worker(0), 1);
+  coordinator_.Finish(ServerHarness::Worker(0), 1, wire::STOPPED);
+  EXPECT_THAT(Await(), StatusIs(absl::StatusCode::kCancelled,
+                                HasSubstr("stopped at step")));
 }
 
 TEST_F(SupervisorOfTwoHostsTest, WorkersStartAnewWithWhatAnotherHostCanDo) {

@@ -37,6 +37,9 @@ namespace {
 constexpr int kRounds = 20;
 constexpr int kWorkers = 4;
 
+// Longer than anything that is measured here may take, seconds.
+constexpr double kPatience = 120;
+
 // Of the clock by which workers note their steps.
 double Now() {
   timespec now = {};
@@ -65,6 +68,7 @@ class StepTimes {
   // first may have been under way before. Returns how long that took.
   double UntilTheyGoOn(const std::vector<pid_t>& pids, double begin) const {
     while (true) {
+      CHARRNN_CHECK(Now() < begin + kPatience) << "the job does not go on";
       double last = 0;
       bool all = true;
       for (const pid_t pid : pids) {
@@ -119,7 +123,9 @@ class Recovery {
 
   // All workers are there, and train.
   std::vector<pid_t> AwaitAll() const {
+    const double begin = Now();
     while (true) {
+      CHARRNN_CHECK(Now() < begin + kPatience) << "the job does not begin";
       const std::vector<pid_t> pids = job_.WorkerPids();
       if (pids.size() == kWorkers) {
         steps_.UntilTheyGoOn(pids, Now());

@@ -67,9 +67,10 @@ std::vector<std::string> Environment(
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    if (changes.count(text.substr(0, text.find('='))) == 0) {
-      result.push_back(text);
-    }
+    const std::string name = text.substr(0, text.find('='));
+    // Where `bazel run` was typed; ours start in folders of their own.
+    if (name == "BUILD_WORKING_DIRECTORY") continue;
+    if (changes.count(name) == 0) result.push_back(text);
   }
   for (const auto& [name, value] : changes) {
     result.push_back(absl::StrCat(name, "=", value));

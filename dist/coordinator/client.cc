@@ -210,4 +210,10 @@ absl::StatusOr<std::vector<CheckpointFile>> CoordinatorClient::GetCheckpoint(
   return std::move(assembler).Finish();
 }
 
+bool MayPass(const absl::Status& error) {
+  return error.ok() || absl::IsUnavailable(error) ||
+         absl::IsDeadlineExceeded(error) || absl::IsUnknown(error) ||
+         absl::IsResourceExhausted(error) || absl::IsInternal(error);
+}
+
 }  // namespace charrnn

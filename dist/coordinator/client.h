@@ -81,6 +81,10 @@ class CoordinatorClient {
   const std::unique_ptr<Grpc> grpc_;
 };
 
+// Whether a call that failed like this may succeed when it is repeated. True
+// of success, too.
+bool MayPass(const absl::Status& error);
+
 }  // namespace charrnn
 
 #endif  // CHARRNN_DIST_COORDINATOR_CLIENT_H_

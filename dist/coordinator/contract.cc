@@ -39,7 +39,7 @@ absl::Status ComparePart(const json& job, const json& theirs) {
     const json value = theirs.value(name, json());
     if (expected != value) {
       return Differs(absl::StrCat("--", name, "="), value, expected,
-                     "leave the flag out, or give it to all hosts");
+                     "leave the flag out, or give the same to all hosts");
     }
   }
   return absl::OkStatus();
@@ -83,7 +83,7 @@ absl::Status CheckContract(absl::string_view job, absl::string_view theirs) {
   const json their_reduction = their_config.value("reduction", json());
   if (job_reduction != their_reduction) {
     return Differs("--reduction=", their_reduction, job_reduction,
-                   "leave the flag out, or give it to all hosts");
+                   "leave the flag out, or give the same to all hosts");
   }
   // Not which GPU of a host, only whether it is one.
   const auto device_type = [](const json& config) {

@@ -56,8 +56,7 @@ class Reader {
     if (!object.is_object()) Wrong("an object");
   }
 
-  int64_t Int(const char* name, int64_t min = 0,
-              int64_t max = kGreatest) {
+  int64_t Int(const char* name, int64_t min = 0, int64_t max = kGreatest) {
     return Int(Member(name), name, min, max);
   }
   // A value of the list `name`.

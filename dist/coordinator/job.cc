@@ -94,14 +94,19 @@ Job::Job(const Options& options, std::unique_ptr<RunBook> book,
       book_(std::move(book)) {
   const absl::Duration now = options.clock->Elapsed();
   if (state.has_value()) {
-    membership_ = std::make_unique<Membership>(options.membership,
-                                               state->membership, now);
+    Membership::Durable membership = state->membership;
+    if (options.resume) membership.stop = false;
+    membership_ =
+        std::make_unique<Membership>(options.membership, membership, now);
     instruction_set_ = state->instruction_set;
     recorded_generation_ = membership_->generation();
     written_generation_ = membership_->generation();
   } else {
     membership_ = std::make_unique<Membership>(options.membership, now);
   }
+  const bool anybody_came =
+      state.has_value() && !state->membership.hosts.empty();
+  may_change_ = options.resume && !config_json_.empty() && !anybody_came;
   membership_->Committed(book_->committed_step());
   membership_->SetMaxWorkers(book_->max_workers());
 }

@@ -45,6 +45,10 @@ class Job {
     // Whether another process may go on with the job when this one has died:
     // by what it has left in coordinator.json.
     bool durable = false;
+    // Whether a person has asked that the run go on: that it was to stop is
+    // forgotten, and if its last job has ended, the first host that comes may
+    // have other settings, which become the run's.
+    bool resume = false;
     // How long a poll is kept without news.
     absl::Duration poll = absl::Seconds(3);
     FileSystem* files = FileSystem::Real();
@@ -174,11 +178,11 @@ class Job {
   KeyValueStore store_;
   int64_t store_generation_ = 0;  // whose keys they are
   std::string instruction_set_;
-  std::list<Pending> waiting_;  // had nothing to say when last looked at
-  std::list<Pending> fresh_;    // were not looked at yet
-  bool arrived_ = false;        // something that others may wait for
-  int64_t wanted_version_ = 0;  // durable_version() that calls wait for
-  int64_t written_version_ = 0;
+  std::list<Pending> waiting_;      // had nothing to say when last looked at
+  std::list<Pending> fresh_;        // were not looked at yet
+  bool arrived_ = false;            // something that others may wait for
+  int64_t wanted_version_ = 0;      // durable_version() that calls wait for
+  int64_t written_version_ = -1;    // none
   int64_t written_generation_ = 0;  // nobody is told of a later one
   int64_t recorded_generation_ = 0;
   bool end_recorded_ = false;  // or about to be
@@ -190,6 +194,7 @@ class Job {
   double wall_s_ = 0;
   int64_t shown_step_ = 0;
   std::string config_json_;
+  bool may_change_ = false;  // whoever comes first may
   struct Safe {
     int64_t committed_step = 0;
     int64_t best_step = 0;

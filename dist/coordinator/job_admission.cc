@@ -23,6 +23,7 @@ void Job::OpenRun(const wire::OpenRunRequest& /*request*/,
     const std::lock_guard<std::mutex> lock(mutex_);
     response->set_config_json(config_json_);
     response->set_committed_step(safe_.committed_step);
+    response->set_may_change(may_change_);
   }
   done(absl::OkStatus());
 }
@@ -55,7 +56,11 @@ void Job::RegisterHost(const wire::RegisterHostRequest& request,
 }
 
 absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
-  const bool begins = book_->config_json().empty();
+  bool begins = book_->config_json().empty();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    begins = begins || may_change_;
+  }
   // The first one's need only make sense.
   CHARRNN_RETURN_IF_ERROR(
       CheckContract(begins ? request.config_json() : book_->config_json(),
@@ -70,6 +75,7 @@ absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
     CHARRNN_RETURN_IF_ERROR(membership_->RegisterHost(
         request.host_id(), OneLine(request.host_name()), request.slots(),
         Now()));
+    may_change_ = false;
     if (common != instruction_set_) ++news_of_the_job_;
     instruction_set_ = std::move(common);
   }

@@ -357,6 +357,75 @@ TEST_F(JobRecoveryTest, AStateThatTheDiskHadNoRoomForIsOfferedToItAgain) {
   EXPECT_THAT(Read("coordinator.json"), HasSubstr("\"generation\": 1,"));
 }
 
+TEST_F(JobRecoveryTest, AJobToWhichNobodyHasComeYetGoesOnToo) {
+  // It is answered once what is known is on the disk.
+  EXPECT_THAT(StartWatch("nobody", 0).Await(), StatusIs(kAborted));
+  job_.reset();
+  EXPECT_TRUE(Job::WasInterrupted(files_, directory_.path()));
+}
+
+TEST_F(JobRecoveryTest, WhoAsksForARunToGoOnHasItForgetThatItWasToStop) {
+  FormGeneration();
+  ASSERT_THAT(Call(*job_, &Job::Stop, wire::StopRequest()).Await(), IsOk());
+  Open();
+  EXPECT_TRUE(Beat(Worker(0), 1, 5)->stop());
+  options_.resume = true;
+  Open();
+  EXPECT_FALSE(Beat(Worker(0), 1, 5)->stop());
+}
+
+// A run of five epochs whose job has ended, and which is asked to go on.
+class JobResumeTest : public JobRecoveryTest {
+ protected:
+  void EndAndResume() {
+    FormGeneration();
+    ASSERT_THAT(Finish(Worker(0), 1, wire::STOPPED), IsOk());
+    options_.resume = true;
+    Open();
+  }
+
+  bool MayChange() {
+    const auto run = Call(*job_, &Job::OpenRun, wire::OpenRunRequest()).Await();
+    EXPECT_THAT(run, IsOk());
+    return run.ok() && run->may_change();
+  }
+
+  static wire::RegisterHostRequest WithEpochs(const std::string& id,
+                                              int num_epochs) {
+    TrainingConfig training;
+    training.num_epochs = num_epochs;
+    wire::RegisterHostRequest host = Host(id);
+    host.set_config_json(RunConfig(training));
+    return host;
+  }
+};
+
+TEST_F(JobResumeTest, TheFirstHostsSettingsBecomeTheRuns) {
+  EXPECT_FALSE(MayChange());
+  EndAndResume();
+  EXPECT_TRUE(MayChange());
+  ASSERT_THAT(Register(WithEpochs("b", 20)), IsOk());
+  EXPECT_FALSE(MayChange());
+  EXPECT_THAT(Read("config.json"), HasSubstr("\"num_epochs\":20"));
+  EXPECT_THAT(Register(WithEpochs("c", 5)),
+              StatusIs(kFailedPrecondition, HasSubstr("the job has 20")));
+}
+
+TEST_F(JobResumeTest, WithoutBeingAskedForItNothingMayChange) {
+  FormGeneration();
+  ASSERT_THAT(Finish(Worker(0), 1, wire::STOPPED), IsOk());
+  Open();
+  EXPECT_FALSE(MayChange());
+  EXPECT_THAT(Register(WithEpochs("b", 20)), StatusIs(kFailedPrecondition));
+}
+
+TEST_F(JobResumeTest, WhileWorkersMayBeThereNothingMayChange) {
+  FormGeneration();
+  options_.resume = true;
+  Open();
+  EXPECT_FALSE(MayChange());
+}
+
 TEST_F(JobEndTest, AJobThatIsNotDurableLeavesNoState) {
   FormGeneration();
   job_.reset();

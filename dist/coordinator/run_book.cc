@@ -98,6 +98,7 @@ absl::Status RunBook::Begin(const std::string& config_json) {
   CHARRNN_RETURN_IF_ERROR(WriteFileAtomically(
       *files_, JoinPath(run_dir_, kConfigFileName), config_json));
   config_json_ = config_json;
+  output_.reset();
   const absl::Status ready = PutInOrder();
   if (!ready.ok()) {
     // It has not begun, and the same again tries again.

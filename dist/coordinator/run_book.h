@@ -51,8 +51,9 @@ class RunBook {
   // it is none.
   static absl::StatusOr<int> MaxWorkers(const std::string& config_json);
 
-  // Makes it the run's configuration. InvalidArgument if it is none. After any
-  // error the same again tries again.
+  // Makes it the run's configuration, in place of an earlier one if nothing was
+  // recorded yet. InvalidArgument if it is none. After any error the same again
+  // tries again.
   absl::Status Begin(const std::string& config_json);
 
   // How many workers the run can have: each computes a grain at least. 1 until

@@ -674,5 +674,20 @@ TEST_F(ServerTlsTest, CredentialsThatMakeNoSenseAreRefusedByTheirFlag) {
               StatusIs(kFailedPrecondition, HasSubstr("--tls_key")));
 }
 
+TEST(MayPassTest, WhatMayPassIsRepeated) {
+  for (const absl::Status& passing :
+       {absl::OkStatus(), absl::UnavailableError(""),
+        absl::DeadlineExceededError(""), absl::UnknownError(""),
+        absl::ResourceExhaustedError(""), absl::InternalError("")}) {
+    EXPECT_TRUE(MayPass(passing)) << passing;
+  }
+  for (const absl::Status& final :
+       {absl::AbortedError(""), absl::CancelledError(""),
+        absl::InvalidArgumentError(""), absl::FailedPreconditionError(""),
+        absl::UnauthenticatedError("")}) {
+    EXPECT_FALSE(MayPass(final)) << final;
+  }
+}
+
 }  // namespace
 }  // namespace charrnn

@@ -34,12 +34,6 @@ bool SameNews(const wire::Wishes& a, const wire::Wishes& b) {
 
 }  // namespace
 
-bool IsFinal(const absl::Status& error) {
-  return !error.ok() && !absl::IsUnavailable(error) &&
-         !absl::IsDeadlineExceeded(error) && !absl::IsUnknown(error) &&
-         !absl::IsResourceExhausted(error) && !absl::IsInternal(error);
-}
-
 bool HasEnded(wire::JobState state) {
   return state == wire::FINISHED || state == wire::STOPPED ||
          state == wire::FAILED;
@@ -97,14 +91,16 @@ void WorkerSession::Heard(const wire::Wishes& wishes) {
   news_.notify_all();
 }
 
-void WorkerSession::WhenOver(std::function<void()> f) {
+bool WorkerSession::WhenOver(std::function<void()> f) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  const bool was_waiting = static_cast<bool>(when_over_);
   when_over_ = std::move(f);
   if (wishes_.over() && when_over_) std::exchange(when_over_, nullptr)();
+  return was_waiting;
 }
 
 absl::Status WorkerSession::EndOf(const absl::Status& error) {
-  if (IsFinal(error)) return error;
+  if (!MayPass(error)) return error;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!dead_.ok()) return dead_;
   if (clock_->Elapsed() - heard_ < options_.longest_absence) {

@@ -62,10 +62,10 @@ class WorkerSession {
   wire::Wishes wishes();
 
   // Calls `f` once, on a thread of the session's, when it hears that the
-  // generation that was joined last is over; at once if that is known. Null
-  // takes it back, and returns when it is certain not to be called any more.
-  // `f` must not call the session.
-  void WhenOver(std::function<void()> f);
+  // generation that was joined last is over; at once if that is known. `f` must
+  // not call the session, nor take long. Null takes it back, and it is certain
+  // not to be called any more. Returns whether it was still to be called.
+  bool WhenOver(std::function<void()> f);
 
   // Blocks until something else than `seen` has been heard, or the timeout has
   // passed.
@@ -108,9 +108,6 @@ class WorkerSession {
 
   std::thread beating_;
 };
-
-// Whether it is no use to repeat a call that failed like this.
-bool IsFinal(const absl::Status& error);
 
 // Whether a job in this state has ended.
 bool HasEnded(wire::JobState state);

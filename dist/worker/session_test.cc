@@ -138,10 +138,11 @@ TEST_F(WorkerSessionTest, WhoAsksIsCalledWhenItsGenerationIsOver) {
   std::promise<void> over;
   first.session.WhenOver([&] { over.set_value(); });
   second.session.WhenOver([] { FAIL() << "it was taken back"; });
-  second.session.WhenOver(nullptr);
+  EXPECT_TRUE(second.session.WhenOver(nullptr));
   auto second_returns = second.StartJoin(1, 7, "it was cut off");
   EXPECT_EQ(over.get_future().wait_for(absl::ToChronoSeconds(kLong)),
             std::future_status::ready);
+  EXPECT_FALSE(first.session.WhenOver(nullptr));
   // Who asks too late is not forgotten.
   bool called = false;
   first.session.WhenOver([&] { called = true; });
@@ -309,21 +310,6 @@ TEST_F(WorkerSessionTest, ItEndsAtOnceAlsoWhileItWaits) {
   coordinator_.Register("a", 1);
   coordinator_.Stop();
   const Member member(coordinator_, ServerHarness::Worker(0));
-}
-
-TEST(IsFinalTest, WhatMayPassIsRepeated) {
-  for (const absl::Status& passing :
-       {absl::OkStatus(), absl::UnavailableError(""),
-        absl::DeadlineExceededError(""), absl::UnknownError(""),
-        absl::ResourceExhaustedError(""), absl::InternalError("")}) {
-    EXPECT_FALSE(IsFinal(passing)) << passing;
-  }
-  for (const absl::Status& final :
-       {absl::AbortedError(""), absl::CancelledError(""),
-        absl::InvalidArgumentError(""), absl::FailedPreconditionError(""),
-        absl::UnauthenticatedError("")}) {
-    EXPECT_TRUE(IsFinal(final)) << final;
-  }
 }
 
 }  // namespace

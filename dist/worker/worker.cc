@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -37,19 +39,27 @@ namespace {
 // A checkpoint on its way from the coordinator, of a large model.
 constexpr absl::Duration kDownloadTimeout = absl::Minutes(10);
 
-// Lets `collective` go as soon as its generation is over.
+// Lets `collective` go as soon as its generation is over, on a thread of its
+// own: it may take long, and the session has to show that this worker lives.
 class AbortWhenOver {
  public:
   AbortWhenOver(WorkerSession* session, Collective* collective)
-      : session_(session) {
-    session_->WhenOver([collective] { collective->Abort(); });
+      : session_(session), aborting_([this, collective] {
+          if (over_.get_future().get()) collective->Abort();
+        }) {
+    session_->WhenOver([this] { over_.set_value(true); });
   }
-  ~AbortWhenOver() { session_->WhenOver(nullptr); }
+  ~AbortWhenOver() {
+    if (session_->WhenOver(nullptr)) over_.set_value(false);
+    aborting_.join();
+  }
   AbortWhenOver(const AbortWhenOver&) = delete;
   AbortWhenOver& operator=(const AbortWhenOver&) = delete;
 
  private:
   WorkerSession* const session_;
+  std::promise<bool> over_;
+  std::thread aborting_;
 };
 
 }  // namespace
