@@ -73,7 +73,7 @@ absl::StatusOr<wire::OpenRunResponse> OpenJob(
     std::optional<ModelSnapshot>& newest) {
   const absl::Duration end = Clock::Real()->Elapsed() + patience;
   while (true) {
-    CHARRNN_ASSIGN_OR_RETURN(const wire::OpenRunResponse job,
+    CHARRNN_ASSIGN_OR_RETURN(wire::OpenRunResponse job,
                              OpenRun(client, patience));
     if (job.config_json().empty() || job.committed_step() == 0) return job;
     absl::StatusOr<ModelSnapshot> model =

@@ -4,8 +4,8 @@
 # left behind. `bazel run //cmd:launch -- --help` tells the flags.
 #
 # launch_flags.sh knows what the user wants, launch_connections.sh talks to
-# hosts, launch_host.sh is what runs there, and launch_job.sh decides what is
-# started and ended when.
+# hosts, launch_host.sh is what runs there, launch_gathering.sh waits for them to
+# be there, and launch_job.sh decides what is started and ended then.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,6 +16,8 @@ folder=${BUILD_WORKING_DIRECTORY:-$PWD}  # the user's, under `bazel run` too
 source "$here/launch_connections.sh"
 # shellcheck source=cmd/launch_flags.sh
 source "$here/launch_flags.sh"
+# shellcheck source=cmd/launch_gathering.sh
+source "$here/launch_gathering.sh"
 # shellcheck source=cmd/launch_host.sh
 source "$here/launch_host.sh"
 # shellcheck source=cmd/launch_job.sh
@@ -101,7 +103,6 @@ launch() {
   trap : PIPE
   mkfifo "$work/events"
   exec {events}<> "$work/events"
-  address_at_home='' address_abroad='' address_of_its_own=''
   deadline=$((SECONDS + patience))
   for i in "${!hosts[@]}"; do open_connection "$i"; done
   while true; do

@@ -3,7 +3,6 @@
 # runs, to its end. Each on_...() is told of one thing that has happened, and
 # none of them waits.
 
-readonly patience=60           # seconds until all hosts must have answered
 readonly coordinator_away=600  # seconds after which a job is given up
 readonly doubt=10              # seconds in which hosts hear of a job's end
 
@@ -16,7 +15,6 @@ deadline=        # when waiting for hosts ends, in this phase
 
 # By number of the connection:
 declare -a commands group opened  # launch_connections.sh's
-declare -a reached   # whether it was ever made
 declare -a start_at  # when it is to be made again; empty: it is not
 declare -a why       # it was lost
 declare -a delay     # from its loss to the next try, seconds
@@ -71,21 +69,6 @@ finish() {
   result=$1
   deadline=$((SECONDS + 5))
   start_at=()
-}
-
-# Connection $1 is there; $2 is what address_of_first() says there.
-on_ready() {
-  local known=${2%% *} own=${2#* }
-  if [[ $known == - ]]; then known=; fi
-  if [[ $own == - ]]; then own=; fi
-  reached[$1]=1
-  complaint[$1]=
-  if (($1 == 1)); then
-    address_at_home=$known
-    address_of_its_own=$own
-  elif (($1 > 1)) && [[ $known && $known != 127.* && $known != ::1 ]]; then
-    address_abroad=$known
-  fi
 }
 
 # Connection $1 has ended, with exit code $2 of the program or of ssh.
@@ -185,43 +168,6 @@ on_host_end() {
       fi
       ;;
   esac
-}
-
-# Starts the programs once enough hosts are there.
-go() {
-  local i usable=0 undecided=0 line=go
-  for ((i = 0; i <= num_hosts; ++i)); do
-    case ${reached[i]:-} in
-      1) if ((i > 0)); then usable=$((usable + 1)); fi ;;
-      0) if ((i <= 1)); then end 2; fi ;;
-      *) undecided=$((undecided + 1)) ;;
-    esac
-  done
-  if ((usable + undecided < min_hosts)); then end 2; fi
-  if ((undecided && SECONDS < deadline)); then return; fi
-  for ((i = 0; i <= num_hosts; ++i)); do
-    if [[ ! ${reached[i]:-} ]]; then
-      say "${hosts[i]}: has not answered for $patience s"
-      if ((i <= 1 || usable < min_hosts)); then end 2; fi
-    fi
-  done
-  # Where the first host takes its own name for loopback, as Debian has it in
-  # /etc/hosts, its workers would not be found by the others. Those that have
-  # not come yet may know it by any address of its own.
-  if ((usable < num_hosts)); then
-    address_abroad=${address_abroad:-$address_of_its_own}
-  fi
-  if [[ $address_at_home == 127.* || $address_at_home == ::1 ]] &&
-    [[ $address_abroad ]]; then
-    line="go $address_abroad"
-  fi
-  phase=running
-  echo "$line" > "$work/go"
-  for ((i = 0; i <= num_hosts; ++i)); do
-    if ((i == 1)); then tell 1 "$line"; else tell "$i" go; fi
-  done
-  say "run ${run_dir:-runs/latest} on $first_host, $usable of $num_hosts hosts," \
-    "coordinator $coordinator"
 }
 
 # Does what a signal asks for.

@@ -1,8 +1,7 @@
 #include "model/determinism.h"
 
 #include <ATen/Context.h>
-
-#include <cstdlib>
+#include <stdlib.h>
 
 namespace charrnn {
 

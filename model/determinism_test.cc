@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace charrnn {

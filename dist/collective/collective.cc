@@ -4,11 +4,11 @@
 #include <ATen/ops/from_blob.h>
 #include <c10/core/Device.h>
 #include <c10/util/intrusive_ptr.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <torch/csrc/distributed/c10d/Backend.hpp>

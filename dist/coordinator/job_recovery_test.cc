@@ -19,6 +19,7 @@
 #include "dist/coordinator/membership.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/config.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {

@@ -110,6 +110,36 @@ void MembershipState::RestoreHost(const Membership::Durable::Host& from,
   if (from.leaving) SetLeaving(host);
 }
 
+namespace {
+
+// Also those who were left out, or waited to leave, come with a state.
+void ExpectAllWithAState(MembershipState& state) {
+  for (MembershipState::Host& host : state.hosts) {
+    for (MembershipState::Place& place : host.places) {
+      if (place.life == MembershipState::Life::kExpected &&
+          place.first_generation > 0) {
+        state.SetLife(&place, MembershipState::Life::kReturning);
+      }
+    }
+  }
+}
+
+// Hosts that leave and are no part of the generation that goes on.
+void LetLeaversWait(MembershipState& state) {
+  for (MembershipState::Host& host : state.hosts) {
+    const bool trains =
+        std::any_of(host.places.begin(), host.places.end(),
+                    [](const MembershipState::Place& place) {
+                      return place.life == MembershipState::Life::kMember;
+                    });
+    if (!host.leaving || host.left || trains) continue;
+    host.waits = true;
+    ++state.num_waiting;
+  }
+}
+
+}  // namespace
+
 void MembershipState::Restore(const Membership::Durable& durable,
                               absl::Duration t) {
   for (const Membership::Durable::Host& host : durable.hosts) {
@@ -152,26 +182,9 @@ void MembershipState::Restore(const Membership::Durable& durable,
   } else if (generation > 0) {
     end_reason = "the coordinator was started again";
   }
-  for (Host& host : hosts) {
-    for (Place& place : host.places) {
-      // Also those who were left out, or waited to leave, come with a state.
-      if (!complete && place.life == Life::kExpected &&
-          place.first_generation > 0) {
-        SetLife(&place, Life::kReturning);
-      }
-    }
-  }
+  if (!complete) ExpectAllWithAState(*this);
   LetLeave();
-  if (!complete) return;
-  for (Host& host : hosts) {
-    if (!host.leaving || host.left ||
-        std::any_of(host.places.begin(), host.places.end(),
-                    [](const Place& p) { return p.life == Life::kMember; })) {
-      continue;
-    }
-    host.waits = true;
-    ++num_waiting;
-  }
+  if (complete) LetLeaversWait(*this);
 }
 
 MembershipState::Host* MembershipState::FindHost(const std::string& host_id) {

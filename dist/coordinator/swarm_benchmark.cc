@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -191,7 +190,7 @@ nlohmann::ordered_json Figures(const Swarm::Heartbeats& heartbeats,
   return out;
 }
 
-absl::StatusOr<nlohmann::ordered_json> Measure() {
+absl::StatusOr<Swarm::Options> SwarmFromFlags() {
   const int workers = absl::GetFlag(FLAGS_workers);
   Swarm::Options options;
   options.hosts = absl::GetFlag(FLAGS_hosts);
@@ -204,7 +203,29 @@ absl::StatusOr<nlohmann::ordered_json> Measure() {
   options.connections = absl::GetFlag(FLAGS_connections);
   if (options.connections == 0) options.connections = options.slots + 1;
   options.max_workers = workers;
+  return options;
+}
 
+// Lets workers die and be replaced, and tells how long the others need.
+absl::Status MeasureDeaths(Swarm& swarm, nlohmann::ordered_json& out) {
+  const absl::Duration start = Clock::Real()->Elapsed();
+  for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
+    CHARRNN_ASSIGN_OR_RETURN(const absl::Duration again,
+                             swarm.Kill(absl::GetFlag(FLAGS_deaths), kTimeout));
+    out["after_deaths_s"].push_back(absl::ToDoubleSeconds(again));
+    absl::SleepFor(kStart);
+    CHARRNN_ASSIGN_OR_RETURN(const absl::Duration replaced,
+                             swarm.Replace(kTimeout));
+    out["after_replacements_s"].push_back(absl::ToDoubleSeconds(replaced));
+    absl::SleepFor(kStart);
+  }
+  out["heartbeats_meanwhile"] =
+      Figures(swarm.TakeHeartbeats(), Clock::Real()->Elapsed() - start);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<nlohmann::ordered_json> Measure() {
+  CHARRNN_ASSIGN_OR_RETURN(Swarm::Options options, SwarmFromFlags());
   const TempDirectory folder;
   const bool pin = absl::GetFlag(FLAGS_pin);
   if (pin) KeepOn(/*first=*/true);
@@ -215,45 +236,31 @@ absl::StatusOr<nlohmann::ordered_json> Measure() {
   options.address = absl::StrCat("127.0.0.1:", port);
 
   nlohmann::ordered_json out;
-  out["workers"] = workers;
+  out["workers"] = options.max_workers;
   out["hosts"] = options.hosts;
   out["connections"] = options.hosts * options.connections;
   out["cores"] = std::thread::hardware_concurrency();
-  const auto seconds = [](absl::Duration time) {
-    return absl::ToDoubleSeconds(time);
-  };
   Swarm swarm(options);
   CHARRNN_ASSIGN_OR_RETURN(const absl::Duration rendezvous,
                            swarm.Rendezvous(kTimeout));
-  out["rendezvous_s"] = seconds(rendezvous);
+  out["rendezvous_s"] = absl::ToDoubleSeconds(rendezvous);
   out["rendezvous_cpu_s"] = UseOf(coordinator->pid()).cpu_s;
 
   // The heartbeats that all send as they get their places are not measured.
   absl::SleepFor(kStart);
   swarm.TakeHeartbeats();
   const Use before = UseOf(coordinator->pid());
-  absl::Duration start = Clock::Real()->Elapsed();
+  const absl::Duration start = Clock::Real()->Elapsed();
   absl::SleepFor(absl::Seconds(absl::GetFlag(FLAGS_seconds)));
   const absl::Duration time = Clock::Real()->Elapsed() - start;
   const Use after = UseOf(coordinator->pid());
   out["heartbeats"] = Figures(swarm.TakeHeartbeats(), time);
-  out["coordinator_cores"] = (after.cpu_s - before.cpu_s) / seconds(time);
+  out["coordinator_cores"] =
+      (after.cpu_s - before.cpu_s) / absl::ToDoubleSeconds(time);
   out["coordinator_resident_mb"] = after.resident_mb;
   out["coordinator_threads"] = after.threads;
 
-  start = Clock::Real()->Elapsed();
-  for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
-    CHARRNN_ASSIGN_OR_RETURN(const absl::Duration again,
-                             swarm.Kill(absl::GetFlag(FLAGS_deaths), kTimeout));
-    out["after_deaths_s"].push_back(seconds(again));
-    absl::SleepFor(kStart);
-    CHARRNN_ASSIGN_OR_RETURN(const absl::Duration replaced,
-                             swarm.Replace(kTimeout));
-    out["after_replacements_s"].push_back(seconds(replaced));
-    absl::SleepFor(kStart);
-  }
-  out["heartbeats_meanwhile"] =
-      Figures(swarm.TakeHeartbeats(), Clock::Real()->Elapsed() - start);
+  CHARRNN_RETURN_IF_ERROR(MeasureDeaths(swarm, out));
   out["generations"] = swarm.generation();
   const Use end = UseOf(coordinator->pid());
   out["coordinator_resident_mb_at_end"] = end.resident_mb;
