@@ -50,6 +50,15 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(10);
 // How long hosts are given to hear of the job's end.
 constexpr absl::Duration kFarewell = absl::Seconds(10);
 
+// The error of a call to the coordinator at `address`.
+absl::Status OfAddress(const absl::Status& error, const std::string& address) {
+  if (!absl::IsUnavailable(error)) return Annotate(error, address);
+  return Annotate(error,
+                  absl::StrCat("--address=", address,
+                               ": no coordinator answers there, or it wants "
+                               "--tls_ca"));
+}
+
 absl::Status Ask(FileSystem& files) {
   CoordinatorClient::Options options;
   options.address = absl::GetFlag(FLAGS_address);
@@ -58,12 +67,12 @@ absl::Status Ask(FileSystem& files) {
   CoordinatorClient client(options);
   if (absl::GetFlag(FLAGS_stop)) {
     CHARRNN_RETURN_IF_ERROR(
-        Annotate(client.Stop(wire::StopRequest(), kCallTimeout).status(),
-                 options.address));
+        OfAddress(client.Stop(wire::StopRequest(), kCallTimeout).status(),
+                  options.address));
     return WriteStdout("the job saves at the next step, and ends\n");
   }
   const auto status = client.GetStatus(wire::GetStatusRequest(), kCallTimeout);
-  CHARRNN_RETURN_IF_ERROR(Annotate(status.status(), options.address));
+  CHARRNN_RETURN_IF_ERROR(OfAddress(status.status(), options.address));
   return WriteStdout(StatusText(*status));
 }
 

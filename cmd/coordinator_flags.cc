@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -124,6 +125,12 @@ absl::StatusOr<Credentials> CredentialsFromFlags(FileSystem& files) {
   CHARRNN_ASSIGN_OR_RETURN(
       credentials.tls_key,
       ReadFlagFile(files, "tls_key", absl::GetFlag(FLAGS_tls_key)));
+  if (!credentials.tls_ca.empty() &&
+      !absl::StrContains(credentials.tls_ca, "BEGIN CERTIFICATE")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--tls_ca=", absl::GetFlag(FLAGS_tls_ca),
+                     ": holds no certificate in PEM"));
+  }
   for (const char c : credentials.token) {
     if (!absl::ascii_isprint(c)) {
       return absl::InvalidArgumentError(

@@ -144,11 +144,12 @@ TEST_F(CoordinatorFlagsTest, CredentialsAreReadEachFromItsFile) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(
       const Credentials credentials,
       Read({absl::StrCat("--token_file=", File("token", " open sesame\r\n")),
-            absl::StrCat("--tls_ca=", File("ca", "the\nca\n")),
+            absl::StrCat("--tls_ca=",
+                         File("ca", "-----BEGIN CERTIFICATE-----\nca\n")),
             absl::StrCat("--tls_cert=", File("cert", "the\ncert\n")),
             absl::StrCat("--tls_key=", File("key", "the\nkey\n"))}));
   EXPECT_EQ(credentials.token, "open sesame");
-  EXPECT_EQ(credentials.tls_ca, "the\nca\n");
+  EXPECT_EQ(credentials.tls_ca, "-----BEGIN CERTIFICATE-----\nca\n");
   EXPECT_EQ(credentials.tls_cert, "the\ncert\n");
   EXPECT_EQ(credentials.tls_key, "the\nkey\n");
 }

@@ -321,6 +321,12 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
 absl::Status RunDistHost(const CommandLine& command_line) {
   CHARRNN_ASSIGN_OR_RETURN(DistRequest dist,
                            DistRequestFromFlags(*FileSystem::Real()));
+  if (!dist.address.empty() && !IsOwnAddress(dist.address)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--address=", dist.address,
+        ": is no address of this host: leave it out, or name one that "
+        "`hostname -I` shows"));
+  }
   StopSignal::Install(
       "train_dist: stopping at a step's end; once more leaves at once");
   const bool own = dist.coordinator.empty() || dist.starts_coordinator;

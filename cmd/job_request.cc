@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
 #include "cmd/run_config.h"
@@ -37,6 +38,7 @@ constexpr absl::Duration kRetry = absl::Milliseconds(250);
 absl::StatusOr<wire::OpenRunResponse> OpenRun(CoordinatorClient& client,
                                               absl::Duration patience) {
   const absl::Duration end = Clock::Real()->Elapsed() + patience;
+  bool said = false;
   while (true) {
     auto response = client.OpenRun(wire::OpenRunRequest(), kCallTimeout);
     if (response.ok() || !(absl::IsUnavailable(response.status()) ||
@@ -47,6 +49,11 @@ absl::StatusOr<wire::OpenRunResponse> OpenRun(CoordinatorClient& client,
       return absl::UnavailableError(absl::StrCat(
           client.address(),
           ": no coordinator answers there: ", response.status().message()));
+    }
+    if (!said) {
+      said = true;
+      CHARRNN_LOG(INFO) << client.address()
+                        << ": no coordinator answers there yet: waiting for it";
     }
     if (StopSignal::Received()) {
       return absl::CancelledError(absl::StrCat(

@@ -81,6 +81,18 @@ absl::StatusOr<std::string> LocalAddressTowards(absl::string_view address) {
       absl::StrCat(address, ": there is no way to it: ", why));
 }
 
+bool IsOwnAddress(absl::string_view host) {
+  const auto addresses = LookUp(absl::StrCat("[", host, "]:0"));
+  if (!addresses.ok()) return false;
+  for (const addrinfo* own = addresses->get(); own != nullptr;
+       own = own->ai_next) {
+    const FileDescriptor socket_fd(
+        socket(own->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (bind(socket_fd.get(), own->ai_addr, own->ai_addrlen) == 0) return true;
+  }
+  return false;
+}
+
 bool IsLoopback(absl::string_view address) {
   const auto addresses = LookUp(address);
   if (!addresses.ok()) return false;

@@ -14,6 +14,10 @@ namespace charrnn {
 // Unavailable if there is no way there.
 absl::StatusOr<std::string> LocalAddressTowards(absl::string_view address);
 
+// Whether `host`, a name or number without a port, is an address of this
+// machine's.
+bool IsOwnAddress(absl::string_view host);
+
 // Whether nobody but this machine can reach "host:port": a name or number of
 // the loopback interface.
 bool IsLoopback(absl::string_view address);

@@ -89,5 +89,13 @@ TEST(LocalAddressTest, TheLoopbackInterfaceIsKnownByNumberAndName) {
   }
 }
 
+TEST(LocalAddressTest, KnowsThisMachinesAddresses) {
+  EXPECT_TRUE(IsOwnAddress("127.0.0.1"));
+  EXPECT_TRUE(IsOwnAddress("localhost"));
+  // Kept for documentation (RFC 5737).
+  EXPECT_FALSE(IsOwnAddress("192.0.2.1"));
+  EXPECT_FALSE(IsOwnAddress("no name"));
+}
+
 }  // namespace
 }  // namespace charrnn

@@ -31,8 +31,10 @@ constexpr absl::Duration kRetry = absl::Milliseconds(250);
 // How often it is looked whether a signal has come or a worker is to start.
 constexpr absl::Duration kLook = absl::Milliseconds(100);
 
-// What workers that have heard of the job's end need to end themselves.
-constexpr absl::Duration kGrace = absl::Seconds(5);
+// What workers that have heard of the job's end need to end themselves. Some
+// have not, where the coordinator was quicker to end than they to ask; but all
+// that they had is safe by then.
+constexpr absl::Duration kGrace = absl::Seconds(1);
 
 bool Ended(wire::JobState state) {
   return state == wire::FINISHED || state == wire::STOPPED ||

@@ -77,8 +77,9 @@ absl::Status Trainer::Run() {
       CatchTorch("training", [&] { status = RunSteps(); });
   if (!caught.ok()) status = caught;
   FinishSavingOrWarn();
+  progress_.wall_s = WallSeconds();
   parts_.observer->OnEnd(
-      {progress_.step, WallSeconds(),
+      {progress_.step, progress_.wall_s,
        status.ok() ? HowItEnded() : std::string(status.message()),
        /*failed=*/!status.ok()});
   return status;

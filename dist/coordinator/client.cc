@@ -52,6 +52,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxBackoffMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // Not a connection that another channel has given up.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // A proxy that the environment names is for the web.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   std::shared_ptr<grpc::ChannelCredentials> credentials;
@@ -103,24 +105,41 @@ struct CoordinatorClient::Grpc {
       const Request& request) {
     Context context(this, token, timeout);
     Response response;
-    const grpc::Status status =
-        (stub.get()->*method)(context.get(), request, &response);
-    if (!status.ok()) return Told(status);
+    const std::shared_ptr<Stub> used = CurrentStub();
+    const absl::Status status =
+        Told((used.get()->*method)(context.get(), request, &response), used);
+    if (!status.ok()) return status;
     return response;
   }
 
-  // How a call ended. A coordinator that ends may cancel what it has not
-  // answered, which is not what Cancelled means to the caller.
-  absl::Status Told(const grpc::Status& status) {
+  std::shared_ptr<Stub> CurrentStub() {
     const std::lock_guard<std::mutex> lock(mutex);
+    return stub;
+  }
+
+  // How a call over `used` ended. A coordinator that ends may cancel what it
+  // has not answered, which is not what Cancelled means to the caller.
+  absl::Status Told(const grpc::Status& status,
+                    const std::shared_ptr<Stub>& used) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    // A channel over TLS that has failed may never connect again
+    // (github.com/grpc/grpc, issue 33593).
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE && stub == used) {
+      stub = wire::Coordinator::NewStub(MakeChannel(options));
+    }
     if (status.error_code() == grpc::StatusCode::CANCELLED && !cancelled) {
       return absl::UnavailableError("the coordinator has ended the call");
     }
     return FromGrpc(status);
   }
 
-  std::unique_ptr<Stub> stub;
+  explicit Grpc(const Options& the_options)
+      : options(the_options),
+        stub(wire::Coordinator::NewStub(MakeChannel(options))) {}
+
+  const Options options;
   std::mutex mutex;
+  std::shared_ptr<Stub> stub;               // guarded by mutex
   std::set<grpc::ClientContext*> contexts;  // guarded by mutex
   bool cancelled = false;                   // guarded by mutex
 };
@@ -128,9 +147,7 @@ struct CoordinatorClient::Grpc {
 CoordinatorClient::CoordinatorClient(const Options& options)
     : address_(options.address),
       token_(options.credentials.token),
-      grpc_(std::make_unique<Grpc>()) {
-  grpc_->stub = wire::Coordinator::NewStub(MakeChannel(options));
-}
+      grpc_(std::make_unique<Grpc>(options)) {}
 
 CoordinatorClient::~CoordinatorClient() = default;
 
@@ -165,7 +182,8 @@ absl::Status CoordinatorClient::PutCheckpoint(
     absl::Span<const CheckpointFile> files, absl::Duration timeout) {
   Grpc::Context context(grpc_.get(), token_, timeout);
   wire::PutCheckpointResponse response;
-  const auto writer = grpc_->stub->PutCheckpoint(context.get(), &response);
+  const auto stub = grpc_->CurrentStub();
+  const auto writer = stub->PutCheckpoint(context.get(), &response);
   wire::PutCheckpointRequest request;
   *request.mutable_worker() = worker;
   request.set_generation(generation);
@@ -185,7 +203,7 @@ absl::Status CoordinatorClient::PutCheckpoint(
     open = writer->Write(request);
   }
   writer->WritesDone();
-  return grpc_->Told(writer->Finish());
+  return grpc_->Told(writer->Finish(), stub);
 }
 
 absl::StatusOr<std::vector<CheckpointFile>> CoordinatorClient::GetCheckpoint(
@@ -193,7 +211,8 @@ absl::StatusOr<std::vector<CheckpointFile>> CoordinatorClient::GetCheckpoint(
   Grpc::Context context(grpc_.get(), token_, timeout);
   wire::GetCheckpointRequest request;
   request.set_step(step);
-  const auto reader = grpc_->stub->GetCheckpoint(context.get(), request);
+  const auto stub = grpc_->CurrentStub();
+  const auto reader = stub->GetCheckpoint(context.get(), request);
   CheckpointAssembler assembler;
   wire::GetCheckpointResponse response;
   absl::Status added;
@@ -204,7 +223,7 @@ absl::StatusOr<std::vector<CheckpointFile>> CoordinatorClient::GetCheckpoint(
                            std::move(*chunk.mutable_data()), chunk.crc32c()});
     if (!added.ok()) context.get()->TryCancel();
   }
-  const absl::Status finished = grpc_->Told(reader->Finish());
+  const absl::Status finished = grpc_->Told(reader->Finish(), stub);
   CHARRNN_RETURN_IF_ERROR(added);
   CHARRNN_RETURN_IF_ERROR(finished);
   return std::move(assembler).Finish();

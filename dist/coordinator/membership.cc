@@ -171,7 +171,9 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
       const bool agreed = state_->regroup &&
                           age.generation == state_->generation &&
                           age.step > state_->start_step;
-      state_->EndGeneration(absl::StrCat(NameOf(*place), " left: ", why),
+      state_->EndGeneration(agreed
+                                ? "others come, or go"
+                                : absl::StrCat(NameOf(*place), " left: ", why),
                             agreed, t);
     }
     if (place->rank >= 0 && age.generation == state_->generation) {

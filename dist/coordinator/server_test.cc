@@ -625,6 +625,22 @@ TEST_F(ServerTlsTest, CallsGoEncrypted) {
   EXPECT_THAT(Ask(*Client(trusting)), StatusIs(kUnauthenticated));
 }
 
+TEST_F(ServerTlsTest, WhoWasWithoutTheServerForAWhileFindsTheNextOne) {
+  const Credentials good = Make("good");
+  Start(good);
+  const std::string address = Address();
+  const auto client = Client(Trusting(good));
+  ASSERT_THAT(Ask(*client), IsOk());
+  server_.reset();
+  // Longer than gRPC waits between its first attempts.
+  const absl::Time end = absl::Now() + absl::Seconds(1.5);
+  while (absl::Now() < end) {
+    ASSERT_THAT(Ask(*client), StatusIs(kUnavailable));
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(server_, StartServer({address, good}));
+  EXPECT_THAT(Ask(*client), IsOk());
+}
+
 TEST_F(ServerTlsTest, ACertificateThatProvesNothingIsNotTrusted) {
   const Credentials good = Make("good");
   Start(good);

@@ -93,6 +93,7 @@ std::string ProgressLine::Position(int64_t epoch, int64_t step) const {
 }
 
 std::string ProgressLine::TimeLeft(int64_t step) const {
+  if (step_seconds_.value() == 0) return "? left";
   const double seconds =
       step_seconds_.value() * static_cast<double>(plan_.total_steps - step);
   return absl::StrCat(ShortDuration(absl::Seconds(seconds)), " left");
@@ -109,13 +110,18 @@ void ProgressLine::Print(absl::string_view lines) {
 
 void ProgressLine::OnStart(const RunPlan& plan) {
   plan_ = plan;
+  last_step_ = plan.start_step;
   step_began_ = options_.clock->Elapsed();
   next_drawing_ = step_began_;
 }
 
 void ProgressLine::OnStep(const StepReport& report) {
   const absl::Duration now = options_.clock->Elapsed();
-  step_seconds_.Add(absl::ToDoubleSeconds(now - step_began_));
+  // Not every step is reported where others count them.
+  const int64_t steps = std::max<int64_t>(report.step - last_step_, 1);
+  last_step_ = report.step;
+  step_seconds_.Add(absl::ToDoubleSeconds(now - step_began_) /
+                    static_cast<double>(steps));
   targets_.Add(static_cast<double>(report.targets));
   loss_.Add(report.loss);
   step_began_ = now;

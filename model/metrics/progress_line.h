@@ -76,6 +76,7 @@ class ProgressLine : public TrainObserver {
   RecentMean step_seconds_;  // of training time
   // When the current step began; validation and the like come before it.
   absl::Duration step_began_;
+  int64_t last_step_ = 0;  // that was reported
   absl::Duration next_drawing_;
 
   std::mutex mutex_;  // guards line_ and the order of writes

@@ -40,10 +40,11 @@ class ProgressLineTest : public ::testing::Test {
     return line;
   }
 
-  // One step that took `duration`.
+  // The next report, after steps that took `duration` each.
   void Step(ProgressLine* line, int64_t step, double loss = 2,
             absl::Duration duration = absl::Seconds(1)) {
-    clock_.Advance(duration);
+    clock_.Advance(static_cast<double>(step - last_step_) * duration);
+    last_step_ = step;
     StepReport report;
     report.step = step;
     report.epoch = 1 + (step - 1) / 256;
@@ -56,6 +57,7 @@ class ProgressLineTest : public ::testing::Test {
   std::string Output() { return std::exchange(output_, ""); }
 
   FakeClock clock_;
+  int64_t last_step_ = 0;
   int width_ = 120;
   std::string output_;
 };
@@ -118,6 +120,14 @@ TEST_F(ProgressLineTest, DoesNotCountValidationAsTraining) {
   Output();
   Step(line.get(), 2);
   EXPECT_THAT(Output(), HasSubstr("16,384 chars/s  21m 18s left"));
+}
+
+TEST_F(ProgressLineTest, CountsStepsThatAreNotReported) {
+  const auto line = Make(true);
+  Step(line.get(), 1);
+  Output();
+  Step(line.get(), 5);
+  EXPECT_THAT(Output(), HasSubstr("16,384 chars/s  21m 15s left"));
 }
 
 TEST_F(ProgressLineTest, LetsLogLinesScrollByAboveTheLine) {
