@@ -106,7 +106,7 @@ struct CoordinatorClient::Grpc {
     Context context(this, token, timeout);
     Response response;
     const std::shared_ptr<Stub> used = CurrentStub();
-    const absl::Status status =
+    absl::Status status =
         Told((used.get()->*method)(context.get(), request, &response), used);
     if (!status.ok()) return status;
     return response;
