@@ -18,7 +18,6 @@
 namespace charrnn {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::vector<std::string> Flags(const std::string& rnn_type) {
