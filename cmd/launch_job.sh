@@ -228,7 +228,7 @@ tick() {
 
 # Ends all that still runs anywhere, and launch with exit code $1.
 end() {
-  local code=$1 i kind
+  local code=$1 i kind other
   phase=over
   signals=0
   start_at=()

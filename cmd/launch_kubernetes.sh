@@ -18,6 +18,14 @@ yaml_list() {
 # stdin, each line indented by four spaces.
 yaml_block() { sed 's/^/    /'; }
 
+# Of both jobs: what failed, was bad input or was stopped is not started again.
+readonly failure_policy='  podFailurePolicy:
+    rules:
+    - action: Ignore
+      onPodConditions: [{type: DisruptionTarget}]
+    - action: FailJob
+      onExitCodes: {operator: In, values: [1, 2, 3]}'
+
 # Prints all that a job of --nnodes hosts needs but its text and image.
 print_manifest() {
   local prefix=${bin:+$bin/} coordinator_command train_command
@@ -83,13 +91,7 @@ metadata:
   name: $first_host
 spec:
   backoffLimit: 20
-  # Bad input, or the job was stopped: not to be started again.
-  podFailurePolicy:
-    rules:
-    - action: Ignore
-      onPodConditions: [{type: DisruptionTarget}]
-    - action: FailJob
-      onExitCodes: {operator: In, values: [1, 2, 3]}
+$failure_policy
   template:
     metadata:
       labels:
@@ -119,12 +121,7 @@ spec:
   completions: $num_hosts
   parallelism: $num_hosts
   backoffLimit: 100
-  podFailurePolicy:
-    rules:
-    - action: Ignore
-      onPodConditions: [{type: DisruptionTarget}]
-    - action: FailJob
-      onExitCodes: {operator: In, values: [1, 2, 3]}
+$failure_policy
   template:
     metadata:
       labels:

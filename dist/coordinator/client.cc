@@ -44,7 +44,6 @@ constexpr int kKeepaliveTimeoutMs = 5'000;
 
 std::shared_ptr<grpc::Channel> MakeChannel(
     const CoordinatorClient::Options& options) {
-  SilenceGrpcLog();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
   // By which gRPC means the former, whatever its name says.
@@ -133,9 +132,10 @@ struct CoordinatorClient::Grpc {
     return FromGrpc(status);
   }
 
-  explicit Grpc(const Options& the_options)
-      : options(the_options),
-        stub(wire::Coordinator::NewStub(MakeChannel(options))) {}
+  explicit Grpc(const Options& the_options) : options(the_options) {
+    SilenceGrpcLog();
+    stub = wire::Coordinator::NewStub(MakeChannel(options));
+  }
 
   const Options options;
   std::mutex mutex;

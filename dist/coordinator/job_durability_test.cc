@@ -9,15 +9,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/fault_injecting_files.h"
 #include "base/files.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/coordinator/job.h"
+#include "dist/coordinator/job_harness.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "model/config.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
 
@@ -51,14 +50,6 @@ class WatchedFiles : public FaultInjectingFileSystem {
   std::mutex mutex_;
   std::function<void()> then_;  // guarded by mutex_
 };
-
-std::string RunConfig() {
-  return absl::StrCat(
-      R"({"version": "1", "corpus": {"name": "a.txt", "fingerprint": "f"},)",
-      R"( "device": "cpu", "model": )", ToJson(ModelConfig()),
-      R"(, "training": )", ToJson(TrainingConfig()), R"(, "sampling": )",
-      ToJson(SamplingConfig()), "}");
-}
 
 wire::JoinRequest JoinOf(int local_rank) {
   wire::JoinRequest request;

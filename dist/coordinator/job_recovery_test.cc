@@ -182,6 +182,25 @@ TEST_F(JobEndTest, WhatWasAcceptedIsWrittenByTheDestructor) {
 class JobRecoveryTest : public JobTest {
  protected:
   JobRecoveryTest() { options_.durable = true; }
+
+  // Registers host a, and lets its two workers form generation 1, of which
+  // nothing gets onto the disk.
+  void FormOnAFullDisk() {
+    ASSERT_THAT(Register(Host("a")), IsOk());
+    Fault fault;
+    fault.crash = true;
+    files_.Inject(fault);
+    auto first = StartJoin(Worker(0));
+    auto second = StartJoin(Worker(1));
+    ASSERT_THAT(first.Await(), IsOk());
+    ASSERT_THAT(second.Await(), IsOk());
+  }
+
+  void MakeRoom() {
+    Fault never;
+    never.operation = int64_t{1} << 40;
+    files_.Inject(never);
+  }
 };
 
 TEST_F(JobRecoveryTest, TheNextCoordinatorGoesOnInTheSameGeneration) {
@@ -319,34 +338,18 @@ TEST_F(JobRecoveryTest, WithoutTheRunsConfigurationWorkersAreToldSo) {
 }
 
 TEST_F(JobRecoveryTest, AFullDiskDoesNotKeepTheJobFromGoingOn) {
-  ASSERT_THAT(Register(Host("a")), IsOk());
-  Fault fault;
-  fault.crash = true;
-  files_.Inject(fault);
-  auto first = StartJoin(Worker(0));
-  auto second = StartJoin(Worker(1));
-  EXPECT_THAT(first.Await(), IsOk());
-  EXPECT_THAT(second.Await(), IsOk());
+  FormOnAFullDisk();
   EXPECT_THAT(Beat(Worker(0), 1, 5), IsOk());
   // The next coordinator finds that there is a newer one than on the disk.
-  fault.operation = int64_t{1} << 40;
   job_.reset();
-  files_.Inject(fault);
+  MakeRoom();
   Open();
   EXPECT_TRUE(Beat(Worker(0), 1, 5)->over());
 }
 
 TEST_F(JobRecoveryTest, AStateThatTheDiskHadNoRoomForIsOfferedToItAgain) {
-  ASSERT_THAT(Register(Host("a")), IsOk());
-  Fault fault;
-  fault.crash = true;
-  files_.Inject(fault);
-  auto first = StartJoin(Worker(0));
-  auto second = StartJoin(Worker(1));
-  ASSERT_THAT(first.Await(), IsOk());
-  ASSERT_THAT(second.Await(), IsOk());
-  fault.operation = int64_t{1} << 40;
-  files_.Inject(fault);
+  FormOnAFullDisk();
+  MakeRoom();
   const std::string before = Read("coordinator.json");
   // Nobody says anything.
   clock_.Advance(absl::Seconds(5));
