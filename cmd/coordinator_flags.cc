@@ -50,7 +50,6 @@ namespace charrnn {
 namespace {
 
 constexpr int kMaxHosts = 1 << 16;
-constexpr int kMaxPort = 65535;
 
 // How much longer than another's silence a worker that waits for it may take
 // to come back.
@@ -141,16 +140,10 @@ absl::StatusOr<Credentials> CredentialsFromFlags(FileSystem& files) {
 }
 
 absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon != absl::string_view::npos && colon > 0 &&
-      absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
-      port <= kMaxPort) {
-    return absl::OkStatus();
-  }
+  const absl::Status status = ParseHostPort(address).status();
+  if (status.ok()) return status;
   return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, "=", address,
-                   ": must be host:port, with a port of at most ", kMaxPort));
+      absl::StrCat("--", flag, "=", status.message()));
 }
 
 absl::Status CheckExposure(const std::string& address,

@@ -24,27 +24,19 @@
 namespace charrnn {
 namespace {
 
-constexpr uint32_t kGreatestPort = 65535;
+constexpr int kGreatestPort = 65535;
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-absl::StatusOr<Addresses> LookUp(absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  uint32_t port = 0;
-  // The system would take 65536 for 0.
-  if (colon == absl::string_view::npos ||
-      !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
-      port > kGreatestPort) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", address, "' is no address: write it as host:port"));
-  }
-  absl::string_view host = address.substr(0, colon);
-  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+absl::StatusOr<Addresses> LookUp(absl::string_view address, int socket_type,
+                                 int flags = 0) {
+  CHARRNN_ASSIGN_OR_RETURN(const HostPort there, ParseHostPort(address));
   addrinfo hints = {};
-  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_socktype = socket_type;
+  hints.ai_flags = flags;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(std::string(host).c_str(),
-                                absl::StrCat(port).c_str(), &hints, &found);
+  const int error = getaddrinfo(
+      there.host.c_str(), absl::StrCat(there.port).c_str(), &hints, &found);
   if (error != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(address, ": cannot be looked up: ", gai_strerror(error)));
@@ -54,8 +46,28 @@ absl::StatusOr<Addresses> LookUp(absl::string_view address) {
 
 }  // namespace
 
+absl::StatusOr<HostPort> ParseHostPort(absl::string_view address) {
+  HostPort parsed;
+  const size_t colon = address.rfind(':');
+  if (colon != absl::string_view::npos) {
+    absl::string_view host = address.substr(0, colon);
+    if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+    parsed.host = std::string(host);
+  }
+  // The system would take 65536 for 0.
+  if (parsed.host.empty() ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &parsed.port) ||
+      parsed.port < 0 || parsed.port > kGreatestPort) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(address, ": must be host:port, with a port of at most ",
+                     kGreatestPort));
+  }
+  return parsed;
+}
+
 absl::StatusOr<std::string> LocalAddressTowards(absl::string_view address) {
-  CHARRNN_ASSIGN_OR_RETURN(const Addresses addresses, LookUp(address));
+  CHARRNN_ASSIGN_OR_RETURN(const Addresses addresses,
+                           LookUp(address, SOCK_DGRAM));
   std::string why = "no address";
   for (const addrinfo* there = addresses.get(); there != nullptr;
        there = there->ai_next) {
@@ -82,7 +94,7 @@ absl::StatusOr<std::string> LocalAddressTowards(absl::string_view address) {
 }
 
 bool IsOwnAddress(absl::string_view host) {
-  const auto addresses = LookUp(absl::StrCat("[", host, "]:0"));
+  const auto addresses = LookUp(absl::StrCat("[", host, "]:0"), SOCK_DGRAM);
   if (!addresses.ok()) return false;
   for (const addrinfo* own = addresses->get(); own != nullptr;
        own = own->ai_next) {
@@ -94,7 +106,7 @@ bool IsOwnAddress(absl::string_view host) {
 }
 
 bool IsLoopback(absl::string_view address) {
-  const auto addresses = LookUp(address);
+  const auto addresses = LookUp(address, SOCK_DGRAM);
   if (!addresses.ok()) return false;
   for (const addrinfo* there = addresses->get(); there != nullptr;
        there = there->ai_next) {
@@ -108,6 +120,24 @@ bool IsLoopback(absl::string_view address) {
     }
   }
   return true;
+}
+
+bool CanListen(absl::string_view address) {
+  const auto addresses = LookUp(address, SOCK_STREAM, AI_PASSIVE);
+  if (!addresses.ok()) return false;
+  for (const addrinfo* here = addresses->get(); here != nullptr;
+       here = here->ai_next) {
+    const FileDescriptor socket_fd(
+        socket(here->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int reuse = 1;
+    setsockopt(socket_fd.get(), SOL_SOCKET, SO_REUSEADDR, &reuse,
+               sizeof(reuse));
+    if (bind(socket_fd.get(), here->ai_addr, here->ai_addrlen) == 0 &&
+        listen(socket_fd.get(), 1) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace charrnn

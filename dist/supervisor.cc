@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "dist/child_group.h"
 #include "dist/child_process.h"
@@ -28,6 +29,9 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(10);
 
 constexpr absl::Duration kRetry = absl::Milliseconds(250);
 
+// A coordinator that does not answer for longer is spoken of.
+constexpr absl::Duration kWorthSaying = absl::Seconds(2);
+
 // How often it is looked whether a signal has come or a worker is to start.
 constexpr absl::Duration kLook = absl::Milliseconds(100);
 
@@ -35,11 +39,6 @@ constexpr absl::Duration kLook = absl::Milliseconds(100);
 // have not, where the coordinator was quicker to end than they to ask; but all
 // that they had is safe by then.
 constexpr absl::Duration kGrace = absl::Seconds(1);
-
-bool Ended(wire::JobState state) {
-  return state == wire::FINISHED || state == wire::STOPPED ||
-         state == wire::FAILED;
-}
 
 // Whether the program itself is to blame, and no one who has killed it.
 bool IsOwnError(const ProcessEnd& end) {
@@ -57,7 +56,6 @@ bool IsOwnError(const ProcessEnd& end) {
   }
 }
 
-// Whether a call may succeed when it is repeated.
 }  // namespace
 
 Supervisor::Supervisor(CoordinatorClient* client, Clock* clock,
@@ -114,7 +112,7 @@ absl::Status Supervisor::Supervise() {
       respawns_.clear();
       news = news_;
     }
-    if (Ended(news.state()) || news.left()) {
+    if (HasEnded(news.state()) || news.left()) {
       CHARRNN_RETURN_IF_ERROR(Drain());
       return HowItEnded(news);
     }
@@ -220,15 +218,31 @@ void Supervisor::Watch() {
         group_->Wake();
         return;
       }
+      SayIfAway();
       to_tell_.wait_for(lock, absl::ToChronoMilliseconds(kRetry));
       continue;
     }
+    if (said_away_) CHARRNN_LOG(INFO) << "the coordinator is back";
+    said_away_ = false;
+    away_since_.reset();
     heard_ = clock_->Elapsed();
     news_ = *response;
     request.set_seen_version(response->version());
     group_->Wake();
-    if (Ended(response->state()) || response->left()) return;
+    if (HasEnded(response->state()) || response->left()) return;
   }
+}
+
+void Supervisor::SayIfAway() {
+  const absl::Duration now = clock_->Elapsed();
+  if (!away_since_.has_value()) away_since_ = now;
+  if (said_away_ || now - *away_since_ < kWorthSaying) return;
+  said_away_ = true;
+  CHARRNN_LOG(WARNING) << client_->address()
+                       << ": the coordinator does not answer: training goes "
+                          "on without it, for "
+                       << absl::FormatDuration(options_.longest_absence)
+                       << " at most";
 }
 
 absl::Status Supervisor::SayThatWeLeave() {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -78,6 +79,8 @@ class Supervisor {
   void Watch();
   void Tell();
 
+  // The coordinator has not answered.
+  void SayIfAway();
   absl::Status SayThatWeLeave();
 
   // Run() without what begins and ends it.
@@ -100,6 +103,8 @@ class Supervisor {
   // All guarded by mutex_.
   wire::WatchHostResponse news_;
   absl::Duration heard_;
+  std::optional<absl::Duration> away_since_;
+  bool said_away_ = false;
   absl::Status refused_;  // why no calling again helps
   std::deque<wire::ReportExitRequest> exits_;
   std::map<int, absl::Duration> respawns_;  // by local rank, on the clock

@@ -6,84 +6,13 @@
 # everybody; where it does not, in most containers, nothing is tested.
 set -uo pipefail
 
-readonly own_world=(--net --mount --pid --fork --mount-proc --kill-child)
-readonly alpha=10.77.0.1
-readonly beta=10.77.0.2
-
-# Goes on in a world of its own: processes, mounts and networks end with it.
-if [[ ! ${IN_OWN_WORLD:-} ]]; then
-  for user in --user '--user --map-root-user' ''; do
-    # shellcheck disable=SC2086
-    if unshare $user "${own_world[@]}" ip link add type veth 2> /dev/null; then
-      # shellcheck disable=SC2093,SC2086
-      IN_OWN_WORLD=1 exec unshare $user "${own_world[@]}" "$0" "$@"
-    fi
-  done
-  echo "SKIPPED: no network namespaces can be made here"
-  exit
-fi
-
-here=$PWD
-launch=$here/cmd/launch
-work=$TEST_TMPDIR/work
-
-fail() {
-  echo "FAILED: $*"
-  cat "$work/log"
-  exit 1
-}
-
-make_hosts() {
-  local host
-  mount -t tmpfs none /run || exit 1  # where `ip netns` keeps names
-  for host in "$alpha" "$beta"; do ip netns add "$host" || exit 1; done
-  ip link add alpha netns "$alpha" type veth peer name beta netns "$beta"
-  ip -n "$alpha" addr add "$alpha/24" dev alpha
-  ip -n "$beta" addr add "$beta/24" dev beta
-  for host in "$alpha" "$beta"; do ip -n "$host" link set lo up; done
-  ip -n "$alpha" link set alpha up
-  ip -n "$beta" link set beta up
-
-  mkdir -p /run/path
-  cat > /run/path/ssh << 'END'
-#!/bin/bash
-while [[ $1 == -* ]]; do
-  if [[ $1 == -o ]]; then shift; fi
-  shift
-done
-exec ip netns exec "$1" bash -c "${*:2}"
-END
-  chmod +x /run/path/ssh
-  PATH=/run/path:$PATH
-}
-
-# A text with something to learn, the same each time.
-make_text() {
-  local i
-  for ((i = 0; i < 300; ++i)); do
-    echo "the cat sat on mat $((i * i % 97)) and ran $((i * 7 % 13)) miles"
-  done
-}
+# shellcheck source=testing/hosts.sh
+source testing/hosts.sh
+enter_own_world "$0" "$@"
 
 readonly training=(--data_path=text.txt --hidden_dim=16 --embedding_dim=8
   --batch_size=16 --seq_len=16 --num_epochs=2 --log_every=10 --sample_every=0
   --threads=1 --device=cpu)
-
-# Starts launch with flags `$@`.
-start() {
-  : > log
-  # Bash lets what it starts in the background ignore Ctrl+C.
-  env --default-signal=INT "$launch" --hostfile=hosts "$@" > log 2>&1 &
-  launch_pid=$!
-}
-
-# Returns once launch has printed $1.
-await() {
-  until grep -q "$1" log; do
-    if [[ ! -d /proc/$launch_pid ]]; then fail "launch ended before '$1'"; fi
-    sleep 0.1
-  done
-}
 
 # Launch has to end with exit code $1 and to leave nothing behind, once the
 # system has cleared away what was killed.
@@ -111,11 +40,8 @@ expect_equal() {
   done
 }
 
-mkdir -p "$work/tmp"
-cd "$work" || exit 1
+make_hosts "$TEST_TMPDIR/work"
 : > log
-export TMPDIR=$work/tmp
-make_hosts
 make_text > text.txt
 printf '%s slots=2\n%s:1  # the second\n' "$alpha" "$beta" > hosts
 "$here/cmd/train" "${training[@]}" --run_dir=train > log 2>&1 ||
@@ -132,10 +58,10 @@ done
 echo "A host is cut off."
 start --run_dir=cut --nnodes=1:2 --collective_timeout=3s -- "${training[@]}"
 await "step 20/"
-ip -n "$beta" link set beta down
+cut_beta
 expect_end 0
 expect_equal cut
-ip -n "$beta" link set beta up
+mend_beta
 
 echo "Ctrl+C stops a job, which goes on later."
 start --run_dir=stopped -- "${training[@]}"

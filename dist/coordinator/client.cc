@@ -235,4 +235,9 @@ bool MayPass(const absl::Status& error) {
          absl::IsResourceExhausted(error) || absl::IsInternal(error);
 }
 
+bool HasEnded(wire::JobState state) {
+  return state == wire::FINISHED || state == wire::STOPPED ||
+         state == wire::FAILED;
+}
+
 }  // namespace charrnn

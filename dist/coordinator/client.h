@@ -85,6 +85,9 @@ class CoordinatorClient {
 // of success, too.
 bool MayPass(const absl::Status& error);
 
+// Whether a job in this state has ended.
+bool HasEnded(wire::JobState state);
+
 }  // namespace charrnn
 
 #endif  // CHARRNN_DIST_COORDINATOR_CLIENT_H_

@@ -81,7 +81,7 @@ class Membership {
     absl::Duration return_deadline = absl::Seconds(15);
     int return_deadline_steps = 3;
     absl::Duration restart_grace = absl::Seconds(10);
-    absl::Duration missing_hosts_deadline = absl::Minutes(10);  // or others
+    absl::Duration missing_hosts_deadline = absl::Minutes(10);  // or all
     absl::Duration late_tick = absl::Seconds(0.5);
     int own_errors = 3;  // of a slot
     int own_steps = 20;  // of a slot that make good for its errors and deaths
@@ -227,7 +227,8 @@ class Membership {
   // is running and no worker holds more than is committed.
   void RequestStop(absl::Duration now);
   // Lets time pass: for each 0.1 s. Time in which it was not called, or nobody
-  // but it calls, is the coordinator's own absence: it moves the deadlines.
+  // but it calls, is the coordinator's own absence: it moves the deadlines, of
+  // which missing_hosts_deadline alone is for the latter too.
   void Tick(absl::Duration now);
   // Grows whenever something changes that anybody may be waiting for.
   int64_t version() const;

@@ -124,12 +124,21 @@ void MembershipState::LoseHosts(absl::Duration t) {
 }
 
 void MembershipState::CheckMissing(absl::Duration now) {
+  const absl::Duration deadline = options.missing_hosts_deadline;
+  const std::string how_long =
+      absl::StrCat("for ", absl::FormatDuration(deadline));
   if (state != JobState::kForming) {
     missing_since.reset();
+    // By then they have given up the coordinator, too.
+    if (state == JobState::kRunning && now - last_call - alone > deadline) {
+      EndJob(JobState::kFailed,
+             absl::StrCat(how_long,
+                          " no worker was heard of: --resume goes on from the "
+                          "newest checkpoint"));
+    }
     return;
   }
   if (!missing_since.has_value()) missing_since = now;
-  const absl::Duration deadline = options.missing_hosts_deadline;
   if (now - *missing_since <= deadline) return;
   int num_hosts = 0;  // with workers that may stay
   std::vector<std::string> awaited;
@@ -144,8 +153,6 @@ void MembershipState::CheckMissing(absl::Duration now) {
     }
     if (has_workers && !host.leaving) ++num_hosts;
   }
-  const std::string how_long =
-      absl::StrCat("for ", absl::FormatDuration(deadline));
   const int wanted = NumWanted();
   if (num_hosts < wanted) {
     EndJob(JobState::kFailed,

@@ -276,7 +276,7 @@ TEST(MembershipDeadlinesTest, SilenceOfEverybodyIsTheCoordinatorsOwn) {
   job.Advance(absl::Seconds(0.5));
   for (const char* worker : {"alpha/1", "beta/0"}) job.Silence(worker);
   for (const char* host : {"alpha", "beta"}) job.SilenceSupervisor(host);
-  job.Advance(absl::Minutes(40));
+  job.Advance(absl::Minutes(9));
   EXPECT_EQ(job.Members(), "1: alpha/0 alpha/1 beta/0");
   // They come back one after the other; beta/0 does not.
   ASSERT_THAT(job.Register("beta", 1), IsOk());
@@ -315,6 +315,23 @@ TEST(MembershipDeadlinesTest, JobOfWhichNobodyComesIsGivenUp) {
   EXPECT_EQ(job.Members(), "forming");
   job.Advance(absl::Seconds(0.2));
   EXPECT_EQ(job.Members(), "failed");
+}
+
+TEST(MembershipDeadlinesTest, JobOfWhichEverybodyIsGoneIsGivenUp) {
+  FakeJob job;
+  ASSERT_THAT(job.Register("alpha"), IsOk());
+  ASSERT_THAT(job.Join("alpha/0"), IsOk());
+  ASSERT_THAT(job.Beat("alpha/0", 1, Phase::kTrain, 10), IsOk());
+  job.SilenceSupervisor("alpha");
+  job.Silence("alpha/0");
+  // That it was itself asleep for long does not count.
+  job.Advance(absl::Minutes(5));
+  job.Sleep(absl::Minutes(30));
+  job.Advance(absl::Minutes(4.9));
+  EXPECT_EQ(job.Members(), "1: alpha/0");
+  job.Advance(absl::Minutes(0.2));
+  EXPECT_EQ(job.Members(), "failed");
+  EXPECT_THAT(job->first_error(), HasSubstr("for 10m no worker was heard of"));
 }
 
 TEST(MembershipDeadlinesTest, TickThatIsALittleLateMovesNothing) {

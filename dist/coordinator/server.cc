@@ -5,8 +5,6 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/support/server_callback.h>
-#include <netdb.h>
-#include <sys/socket.h>
 
 #include <chrono>
 #include <cstddef>
@@ -18,11 +16,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
+#include "base/status_macros.h"
 #include "dist/coordinator/checkpoint_upload.h"
 #include "dist/coordinator/coordinator.grpc.pb.h"
 #include "dist/coordinator/coordinator.pb.h"
@@ -30,7 +27,7 @@
 #include "dist/coordinator/grpc_log.h"
 #include "dist/coordinator/grpc_status.h"
 #include "dist/coordinator/job.h"
-#include "dist/file_descriptor.h"
+#include "dist/local_address.h"
 #include "dist/open_file_limit.h"
 #include "model/manifest.h"
 
@@ -165,15 +162,6 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ServerCredentials(
   return grpc::SslServerCredentials(options);
 }
 
-// Whether "host:port" has a port; gRPC takes 65536 for 0, and so on.
-bool HasPort(absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  return colon != absl::string_view::npos &&
-         absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
-         port <= 65535;
-}
-
 // Whether a server could begin with these. gRPC does not tell a certificate
 // that is none from an address that is taken.
 bool MakeSense(const std::shared_ptr<grpc::ServerCredentials>& credentials) {
@@ -189,48 +177,11 @@ absl::Status NoCertificate() {
       "--tls_cert, --tls_key: they are no certificate and its key, in PEM");
 }
 
-absl::Status NoPort(const std::string& address) {
-  return absl::FailedPreconditionError(
-      absl::StrCat(address,
-                   ": cannot listen there: it is to be host:port, with a port "
-                   "of at most 65535"));
-}
-
 absl::Status CannotListen(const std::string& address) {
   return absl::FailedPreconditionError(absl::StrCat(
       address,
       ": cannot listen there: the address is in use, perhaps by another "
       "coordinator, or is none of this machine's"));
-}
-
-// Whether "host:port" can be listened on, with a socket that is gone again when
-// this returns, which gRPC's would not be.
-bool CanListen(absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  absl::string_view host = address.substr(0, colon);
-  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(std::string(host).c_str(),
-                  std::string(address.substr(colon + 1)).c_str(), &hints,
-                  &found) != 0) {
-    return false;
-  }
-  bool can = false;
-  for (const addrinfo* here = found; here != nullptr && !can;
-       here = here->ai_next) {
-    const FileDescriptor socket_fd(
-        socket(here->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int reuse = 1;
-    setsockopt(socket_fd.get(), SOL_SOCKET, SO_REUSEADDR, &reuse,
-               sizeof(reuse));
-    can = bind(socket_fd.get(), here->ai_addr, here->ai_addrlen) == 0 &&
-          listen(socket_fd.get(), 1) == 0;
-  }
-  freeaddrinfo(found);
-  return can;
 }
 
 }  // namespace
@@ -325,7 +276,8 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
     std::unique_ptr<Job> job, const Options& options) {
   auto credentials = ServerCredentials(options.credentials);
   if (!credentials.ok()) return credentials.status();
-  if (!HasPort(options.listen)) return NoPort(options.listen);
+  // gRPC would take 65536 for 0.
+  CHARRNN_RETURN_IF_ERROR(ParseHostPort(options.listen).status());
   std::unique_ptr<CoordinatorServer> server(new CoordinatorServer);
   server->job_ = std::move(job);
   server->service_ =
@@ -362,8 +314,9 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> CoordinatorServer::Start(
 absl::Status CoordinatorServer::Check(const Options& options) {
   auto credentials = ServerCredentials(options.credentials);
   if (!credentials.ok()) return credentials.status();
-  if (!HasPort(options.listen)) return NoPort(options.listen);
+  CHARRNN_RETURN_IF_ERROR(ParseHostPort(options.listen).status());
   if (!MakeSense(*credentials)) return NoCertificate();
+  // By a socket that is gone again at once, which gRPC's would not be.
   return CanListen(options.listen) ? absl::OkStatus()
                                    : CannotListen(options.listen);
 }

@@ -27,8 +27,8 @@ class CoordinatorServer {
     Credentials credentials;
   };
 
-  // FailedPrecondition, naming the address, if it cannot be listened on or the
-  // credentials make no sense.
+  // InvalidArgument if the address is none; FailedPrecondition, naming it, if
+  // it cannot be listened on or the credentials make no sense.
   static absl::StatusOr<std::unique_ptr<CoordinatorServer>> Start(
       std::unique_ptr<Job> job, const Options& options);
 

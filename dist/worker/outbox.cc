@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "dist/coordinator/client.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/probe.h"
 #include "dist/worker/session.h"

@@ -34,11 +34,6 @@ bool SameNews(const wire::Wishes& a, const wire::Wishes& b) {
 
 }  // namespace
 
-bool HasEnded(wire::JobState state) {
-  return state == wire::FINISHED || state == wire::STOPPED ||
-         state == wire::FAILED;
-}
-
 WorkerSession::WorkerSession(CoordinatorClient* client, Clock* clock,
                              const Options& options)
     : client_(client),
@@ -87,7 +82,7 @@ void WorkerSession::Heard(const wire::Wishes& wishes) {
   heard_ = clock_->Elapsed();
   if (SameNews(wishes_, wishes)) return;
   wishes_ = wishes;
-  if (wishes_.over() && when_over_) std::exchange(when_over_, nullptr)();
+  TellIfOver();
   news_.notify_all();
 }
 
@@ -95,8 +90,12 @@ bool WorkerSession::WhenOver(std::function<void()> f) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const bool was_waiting = static_cast<bool>(when_over_);
   when_over_ = std::move(f);
-  if (wishes_.over() && when_over_) std::exchange(when_over_, nullptr)();
+  TellIfOver();
   return was_waiting;
+}
+
+void WorkerSession::TellIfOver() {
+  if (wishes_.over() && when_over_) std::exchange(when_over_, nullptr)();
 }
 
 absl::Status WorkerSession::EndOf(const absl::Status& error) {

@@ -88,6 +88,7 @@ class WorkerSession {
  private:
   void Beat();  // the thread's body
   void Heard(const wire::Wishes& wishes);
+  void TellIfOver();
   // The error of a call, if it is one that ends this worker.
   absl::Status EndOf(const absl::Status& error);
 
@@ -108,9 +109,6 @@ class WorkerSession {
 
   std::thread beating_;
 };
-
-// Whether a job in this state has ended.
-bool HasEnded(wire::JobState state);
 
 }  // namespace charrnn
 

@@ -1,0 +1,101 @@
+// A host whose CPU can do less than the others' makes all compute as it does.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "dist/coordinator/client.h"
+#include "dist/coordinator/coordinator.pb.h"
+#include "dist/worker_environment.h"
+#include "gtest/gtest.h"
+#include "testing/dist_job.h"
+#include "testing/run_outcome.h"
+#include "testing/status_matchers.h"
+#include "testing/subprocess.h"
+#include "testing/workplace.h"
+
+namespace charrnn {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+
+// Long enough for the second host to come before the first trains.
+constexpr absl::Duration kJoinWindow = absl::Seconds(8);
+
+std::vector<std::string> Flags() {
+  return {"--data_path=text.txt", "--embedding_dim=8", "--hidden_dim=16",
+          "--batch_size=32",      "--seq_len=8",       "--num_epochs=1",
+          "--sample_every=0",     "--device=cpu"};
+}
+
+SubprocessResult Train(const Workplace& workplace, const std::string& run_dir,
+                       const std::string& capability) {
+  std::vector<std::string> flags = Flags();
+  flags.push_back(absl::StrCat("--run_dir=", run_dir));
+  SubprocessOptions options = workplace.Here(flags);
+  if (!capability.empty()) {
+    options.environment["ATEN_CPU_CAPABILITY"] = capability;
+  }
+  return workplace.Run("train", options);
+}
+
+// A host that can do only what every CPU can comes to the job, and leaves it
+// again.
+void ComeAndLeave(const std::string& address) {
+  CoordinatorClient client({address, {}});
+  const absl::Time end = absl::Now() + absl::Minutes(2);
+  wire::RegisterHostRequest request;
+  // The first host's settings are the job's.
+  while (request.config_json().empty() && absl::Now() < end) {
+    absl::SleepFor(absl::Milliseconds(20));
+    const auto run = client.OpenRun(wire::OpenRunRequest(), kCallTimeout);
+    if (run.ok()) request.set_config_json(run->config_json());
+  }
+  request.set_host_id("id-old");
+  request.set_host_name("old");
+  request.set_slots(1);
+  request.set_instruction_set("baseline");
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto registered,
+                               client.RegisterHost(request, kCallTimeout));
+  EXPECT_EQ(registered.instruction_set(), "baseline");
+  wire::LeaveHostRequest leave;
+  leave.set_host_id("id-old");
+  EXPECT_THAT(client.LeaveHost(leave, kCallTimeout).status(), IsOk());
+}
+
+TEST(InstructionSetsTest, TheLeastOfAllHostsIsWhatAllComputeWith) {
+  if (NativeInstructionSet() == "baseline") {
+    GTEST_SKIP() << "this CPU can do no more than every other";
+  }
+  const Workplace workplace;
+  workplace.Write("text.txt", PlainText(130));
+  ASSERT_EQ(Train(workplace, "native", "").exit_code, 0);
+  ASSERT_EQ(Train(workplace, "baseline", "default").exit_code, 0);
+  const auto expected = RunOutcome(workplace, "baseline");
+  // Or this test would prove nothing.
+  ASSERT_NE(RunOutcome(workplace, "native").at("model.safetensors"),
+            expected.at("model.safetensors"));
+
+  const DistJob job(&workplace, "together");
+  const auto coordinator = job.StartCoordinator(
+      {"--nnodes=1:2",
+       absl::StrCat("--join_window=", absl::FormatDuration(kJoinWindow))});
+  std::vector<std::string> flags = Flags();
+  flags.push_back("--nproc_per_node=2");
+  flags.push_back("--nnodes=1:2");
+  const auto host = job.StartHost(flags);
+  ASSERT_NO_FATAL_FAILURE(ComeAndLeave(job.Address()));
+  const auto result = host->Wait();
+  ASSERT_THAT(result.status(), IsOk());
+  EXPECT_EQ(result->exit_code, 0) << result->stderr_text;
+  EXPECT_THAT(coordinator->Wait().status(), IsOk());
+  const auto outcome = RunOutcome(workplace, "together");
+  for (const char* what : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_TRUE(outcome.at(what) == expected.at(what)) << what;
+  }
+}
+
+}  // namespace
+}  // namespace charrnn
