@@ -8,10 +8,15 @@ set -uo pipefail
 source testing/hosts.sh
 enter_own_world "$0" "$@"
 
-readonly rounds=10
+readonly rounds=${1:-10}
 
 work=$(mktemp -d -t charrnn-hosts.XXXXXXXXXX)
-trap 'cd / && rm -rf "$work"' EXIT
+end() {
+  if [[ ${launch_pid:-} ]]; then kill -KILL "$launch_pid"; fi
+  wait 2> /dev/null
+  cd / && rm -rf "$work"
+}
+trap end EXIT
 make_hosts "$work"
 make_text > text.txt
 printf '%s slots=2\n%s slots=2\n' "$alpha" "$beta" > hosts
@@ -35,7 +40,6 @@ await_step_of() {
 start --run_dir=run --nnodes=1:2 -- --data_path=text.txt --hidden_dim=32 \
   --embedding_dim=16 --batch_size=16 --seq_len=16 --num_epochs=1000000 \
   --log_every=1 --sample_every=0 --threads=1 --device=cpu
-trap 'kill -KILL "$launch_pid"; cd / && rm -rf "$work"' EXIT
 line=1
 times=()
 for ((round = 0; round < rounds; ++round)); do

@@ -35,6 +35,7 @@ make_hosts() {
   mkdir -p "$1/tmp"
   cd "$1" || exit 1
   export TMPDIR=$1/tmp
+  unset BUILD_WORKING_DIRECTORY # `bazel run` names the user's
   mount -t tmpfs none /run || exit 1 # where `ip netns` keeps names
   for host in "$alpha" "$beta"; do ip netns add "$host" || exit 1; done
   ip link add alpha netns "$alpha" type veth peer name beta netns "$beta"
