@@ -167,7 +167,9 @@ ChildProcessOptions WorkerProcess(const Host& host,
   worker.token = host.coordinator.credentials.token;
   worker.tls_ca = host.coordinator.credentials.tls_ca;
   ChildProcessOptions options;
+  // Also if a newer build has taken the file's place.
   options.program = "/proc/self/exe";
+  options.name = "train_dist";
   options.arguments = arguments;
   options.environment = ToVariables(worker, NativeInstructionSet());
   return options;

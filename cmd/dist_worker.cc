@@ -1,5 +1,7 @@
 #include "cmd/dist_worker.h"
 
+#include <sys/prctl.h>
+
 #include <memory>
 #include <string>
 #include <utility>
@@ -40,6 +42,7 @@ constexpr absl::Duration kPatience = absl::Minutes(10);
 absl::Status RunDistWorker(const WorkerEnvironment& environment,
                            const CommandLine& command_line, Probe probe) {
   DieWithParent(environment.supervisor);
+  prctl(PR_SET_NAME, "train_dist");  // or `ps` would show "exe"
   CoordinatorClient::Options address;
   address.address = environment.coordinator;
   address.credentials.token = environment.token;

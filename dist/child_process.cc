@@ -155,7 +155,8 @@ absl::Status ChildProcess::Spawn(const ChildProcessOptions& options,
                                  int stdout_fd, int stderr_fd) {
   const SpawnSettings settings(options.process_group, stdout_fd, stderr_fd);
   std::vector<std::string> arguments = options.arguments;
-  arguments.insert(arguments.begin(), options.program);
+  arguments.insert(arguments.begin(),
+                   options.name.empty() ? options.program : options.name);
   std::vector<std::string> environment = Environment(options.environment);
   pid_t pid;
   if (const int error =

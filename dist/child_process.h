@@ -19,6 +19,9 @@ struct ChildProcessOptions {
   // A path; PATH is not searched.
   std::string program;
 
+  // What the child is told to be called; empty: as the program.
+  std::string name;
+
   // What follows the program's name.
   std::vector<std::string> arguments;
 

@@ -110,6 +110,15 @@ TEST(ChildProcessTest, PassesArgumentsAsTheyAre) {
   EXPECT_EQ(outcome.stdout_text, "<a b><><*>");
 }
 
+TEST(ChildProcessTest, IsCalledWhatItsParentSays) {
+  ChildProcessOptions options = Script("echo $0");
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Outcome unnamed, RunToEnd(options));
+  EXPECT_EQ(unnamed.stdout_text, "/bin/sh\n");
+  options.name = "another";
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Outcome named, RunToEnd(options));
+  EXPECT_EQ(named.stdout_text, "another\n");
+}
+
 TEST(ChildProcessTest, SetsVariablesOnTopOfOurs) {
   setenv("CHARRNN_TEST_KEPT", "kept", 1);
   setenv("CHARRNN_TEST_CHANGED", "old", 1);
