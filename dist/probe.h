@@ -11,6 +11,7 @@ namespace charrnn {
 // something go wrong just there: what it does to the process is its affair, and
 // an error is the worker's own. Null: nothing is called.
 //
+//   "as it joins"                  the generation before is over
 //   "as a group forms"
 //   "in a sync, as its source"     "in a sync, as a receiver"
 //   "before the collective"        each step has one

@@ -144,7 +144,9 @@ TEST_F(CoordinatorFaultsTest, WhileAGroupFormsAndInASync) {
             {"before the collective", Kind::kKill, 1, 5},
             {"in a sync, as its source", Kind::kKillCoordinator, -1, 0},
             {"before the collective", Kind::kKill, 1, 5},
-            {"in a sync, as a receiver", Kind::kKillCoordinator, -1, 0}},
+            {"in a sync, as a receiver", Kind::kKillCoordinator, -1, 0},
+            {"before the collective", Kind::kKill, 1, 5},
+            {"as it joins", Kind::kKillCoordinator, -1, 0}},
            absl::ZeroDuration(), 6);
 }
 
@@ -160,6 +162,29 @@ TEST_F(CoordinatorFaultsTest, TrainingGoesOnWhileItIsAwayForAMinute) {
            absl::Minutes(1), 120);
   EXPECT_LT(LongestPause(), 30);
 }
+
+// Each point once more with a minute; not part of every test run.
+class AwayForAMinuteTest : public CoordinatorFaultsTest,
+                           public testing::WithParamInterface<const char*> {};
+
+TEST_P(AwayForAMinuteTest, LosesNothing) {
+  std::vector<PlannedFault> faults = {
+      {GetParam(), Kind::kKillCoordinator, -1, 0}};
+  // Otherwise it would happen as the job begins, or never.
+  if (absl::string_view(GetParam()) != "in validation") {
+    faults.insert(faults.begin(), {"before the collective", Kind::kKill, 1, 5});
+  }
+  Survives(faults, absl::Minutes(1), 12);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Points, AwayForAMinuteTest,
+    testing::Values("as it joins", "as a group forms",
+                    "in a sync, as its source", "in a sync, as a receiver",
+                    "before the collective", "in the collective",
+                    "after the collective", "in validation",
+                    "in an upload, before its commit",
+                    "in an upload, after its commit"));
 
 }  // namespace
 }  // namespace charrnn

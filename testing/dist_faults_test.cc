@@ -123,6 +123,11 @@ TEST_P(EachKindTest, AroundACollective) {
             {"after the collective", GetParam(), 0, 3}});
 }
 
+TEST_P(EachKindTest, WhileAGenerationForms) {
+  Survives({{"before the collective", GetParam(), 1, 3},
+            {"as it joins", GetParam(), 2, 0}});
+}
+
 TEST_P(EachKindTest, WhileAGroupFormsAndInASync) {
   Survives({{"before the collective", GetParam(), 0, 3},
             {"as a group forms", GetParam(), 2, 0},

@@ -75,6 +75,7 @@ Worker::Worker(const Options& options, const TrainingPlan& plan,
 absl::Status Worker::Run() {
   std::string reason;
   while (true) {
+    CHARRNN_RETURN_IF_ERROR(CallProbe(options_.probe, "as it joins"));
     const int64_t step = state_.has_value() ? state_->progress.step : 0;
     const auto joined = session_->Join(synced_generation_, step, reason);
     if (absl::IsCancelled(joined.status())) return absl::OkStatus();
