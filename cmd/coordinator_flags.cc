@@ -140,7 +140,7 @@ absl::StatusOr<Credentials> CredentialsFromFlags(FileSystem& files) {
 }
 
 absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
-  const absl::Status status = ParseHostPort(address).status();
+  absl::Status status = ParseHostPort(address).status();
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
       absl::StrCat("--", flag, "=", status.message()));

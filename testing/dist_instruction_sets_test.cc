@@ -9,6 +9,7 @@
 #include "dist/coordinator/client.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "dist/worker_environment.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/dist_job.h"
 #include "testing/run_outcome.h"

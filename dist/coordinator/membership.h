@@ -226,9 +226,8 @@ class Membership {
   // Ends the job with a checkpoint at an agreed step; at once if no generation
   // is running and no worker holds more than is committed.
   void RequestStop(absl::Duration now);
-  // Lets time pass: for each 0.1 s. Time in which it was not called, or nobody
-  // but it calls, is the coordinator's own absence: it moves the deadlines, of
-  // which missing_hosts_deadline alone is for the latter too.
+  // Lets time pass: for each 0.1 s. Time in which it was not called moves all
+  // deadlines; time without other calls, all but missing_hosts_deadline.
   void Tick(absl::Duration now);
   // Grows whenever something changes that anybody may be waiting for.
   int64_t version() const;
