@@ -111,13 +111,19 @@ absl::Status Serve(FileSystem& files) {
   CHARRNN_ASSIGN_OR_RETURN(
       const std::unique_ptr<CoordinatorServer> server,
       CoordinatorServer::Start(std::move(opened), network));
-  CHARRNN_RETURN_IF_ERROR(MarkLatest(files, UserPath("runs"), directory.path));
   StopSignal::Install("coordinator: ending; once more leaves at once");
   CHARRNN_LOG(INFO) << "coordinator listens on port " << server->port()
                     << ", run " << directory.path;
   Job& job = server->job();
   JobState state = JobState::kRunning;
+  bool has_begun = false;
   while (state == JobState::kRunning) {
+    // A run that nobody has come to is not the one that people mean.
+    if (!has_begun && job.has_begun()) {
+      has_begun = true;
+      CHARRNN_RETURN_IF_ERROR(
+          MarkLatest(files, UserPath("runs"), directory.path));
+    }
     if (StopSignal::Received()) {
       return absl::CancelledError(absl::StrCat(
           "only the coordinator has ended: the job goes on with the next one "
@@ -127,7 +133,10 @@ absl::Status Serve(FileSystem& files) {
     state = job.AwaitEnd(absl::Milliseconds(100));
   }
   job.AwaitFarewell(kFarewell);
-  if (state == JobState::kFinished) return absl::OkStatus();
+  if (state == JobState::kFinished) {
+    CHARRNN_LOG(INFO) << "report   " << JoinPath(directory.path, "report.html");
+    return absl::OkStatus();
+  }
   if (state == JobState::kStopped) {
     return absl::CancelledError("the job was stopped, and has saved");
   }
@@ -137,6 +146,9 @@ absl::Status Serve(FileSystem& files) {
 absl::Status Coordinate(const CommandLine&) {
   FileSystem& files = *FileSystem::Real();
   const bool asks = absl::GetFlag(FLAGS_status) || absl::GetFlag(FLAGS_stop);
+  if (absl::GetFlag(FLAGS_status) && absl::GetFlag(FLAGS_stop)) {
+    return absl::InvalidArgumentError("--status, --stop: ask for one of them");
+  }
   return asks ? Ask(files) : Serve(files);
 }
 

@@ -39,6 +39,7 @@
 #include "dist/coordinator/credentials.h"
 #include "dist/coordinator/job.h"
 #include "dist/coordinator/server.h"
+#include "dist/launch_environment.h"
 #include "dist/local_address.h"
 #include "dist/supervisor.h"
 #include "dist/worker_environment.h"
@@ -209,9 +210,15 @@ absl::Status Supervise(Host host, const std::string& id,
   return supervisor.Run();
 }
 
-int ThreadsOfEach(int num_workers) {
+// Threads of each of this process's workers. Where a launcher has started
+// others beside it they share the cores, unless it has given each its own.
+int ThreadsOfEach(int num_workers, const LaunchEnvironment& launch) {
   const int typed = absl::GetFlag(FLAGS_threads);
-  return typed > 0 ? typed : std::max(1, NumUsableCores() / num_workers);
+  if (typed > 0) return typed;
+  const int cores = NumUsableCores();
+  const bool are_all = cores >= sysconf(_SC_NPROCESSORS_ONLN);
+  const int sharing = are_all ? launch.local_world_size : 1;
+  return std::max(1, cores / (num_workers * std::max(1, sharing)));
 }
 
 void Announce(const Host& host) {
@@ -245,7 +252,7 @@ absl::Status RunWithCoordinator(DistRequest dist,
   host.devices = DevicesOf(dist, run.compute.device);
   CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                            NumWorkers(dist, run.request, host.devices));
-  host.threads = ThreadsOfEach(host.num_workers);
+  host.threads = ThreadsOfEach(host.num_workers, dist.launch);
   run.compute.pool.reset();
   run.state = TrainState();
   CHARRNN_ASSIGN_OR_RETURN(
@@ -296,7 +303,7 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
     host.config_json = job.config_json;
     CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                              NumWorkers(host.dist, job.training, host.devices));
-    host.threads = ThreadsOfEach(host.num_workers);
+    host.threads = ThreadsOfEach(host.num_workers, host.dist.launch);
     const auto registered = Register(host, id, client);
     if (absl::IsFailedPrecondition(registered.status()) && !job.is_the_jobs &&
         refused_by != job.jobs_config_json) {
@@ -305,6 +312,10 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
       continue;
     }
     CHARRNN_RETURN_IF_ERROR(registered.status());
+    if (command_line.typed.count("run_dir") > 0) {
+      CHARRNN_LOG(WARNING) << "--run_dir is left alone here: the run's folder "
+                              "is the coordinator's";
+    }
     if (!job.training.save_path.empty()) {
       CHARRNN_LOG(WARNING) << "--save_path is left alone here: the run's "
                               "folder is the coordinator's, and `export` "
@@ -314,7 +325,10 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
       CHARRNN_LOG(INFO) << note;
     }
     Announce(host);
-    return Supervise(host, id, *registered, client, command_line);
+    CHARRNN_RETURN_IF_ERROR(
+        Supervise(host, id, *registered, client, command_line));
+    CHARRNN_LOG(INFO) << "finished";
+    return absl::OkStatus();
   }
 }
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/one_line.h"
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
 #include "cmd/run_config.h"
@@ -27,6 +28,7 @@
 #include "model/model_snapshot.h"
 
 ABSL_DECLARE_FLAG(bool, allow_changes);
+ABSL_DECLARE_FLAG(std::string, tls_ca);
 
 namespace charrnn {
 namespace {
@@ -53,7 +55,12 @@ absl::StatusOr<wire::OpenRunResponse> OpenRun(CoordinatorClient& client,
     if (!said) {
       said = true;
       CHARRNN_LOG(INFO) << client.address()
-                        << ": no coordinator answers there yet: waiting for it";
+                        << ": no coordinator answers there yet"
+                        << (absl::GetFlag(FLAGS_tls_ca).empty()
+                                ? ", or it wants --tls_ca: "
+                                : ": ")
+                        << "waiting for it ("
+                        << OneLine(response.status().message()) << ")";
     }
     if (StopSignal::Received()) {
       return absl::CancelledError(absl::StrCat(

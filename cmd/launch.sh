@@ -74,13 +74,16 @@ plan() {
   fi
 }
 
+# With names for what is made anew each time.
 show_plan() {
   local i
   printf '%s: %s/coordinator' "$first_host" "$host_bin"
+  printf ' %s' --token_file=TOKEN --tls_cert=CERTIFICATE --tls_key=KEY
   printf ' %q' "${coordinator_arguments[@]}"
   echo
   for ((i = 1; i <= num_hosts; ++i)); do
     printf '%s: %s/train_dist' "${hosts[i]}" "$host_bin"
+    printf ' %s' --token_file=TOKEN --tls_ca=CERTIFICATE
     printf ' %q' "--host_name=${hosts[i]}" "--nproc_per_node=${slots[i]}" \
       "${train_arguments[@]}"
     echo

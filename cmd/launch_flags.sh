@@ -167,7 +167,7 @@ check_nnodes() {
     refuse "--nnodes=$nnodes: MIN is more than MAX"
   fi
   if ((min_hosts > num_hosts)); then
-    refuse "--nnodes=$nnodes: there are only $num_hosts hosts"
+    refuse "--nnodes=$nnodes: there are only $num_hosts hosts, fewer than MIN"
   fi
   if ((${nnodes#*:} < num_hosts)); then
     refuse "--nnodes=$nnodes: there are $num_hosts hosts, more than may train"

@@ -8,9 +8,10 @@
 # program, "stop" stops the job, and without lines, because the connection or
 # launch is gone, all that runs here ends.
 on_host() {
-  local line='' variable code=0
+  local line='' variable code=0 mask
   # Slurm would be taken for the launcher.
   for variable in "${!SLURM_@}"; do unset "$variable"; done
+  mask=$(umask)
   umask 077
   secrets=$(mktemp -d -t charrnn-launch.XXXXXXXXXX) || exit 2
   trap clean_up EXIT
@@ -25,6 +26,7 @@ on_host() {
   else
     arguments=("--tls_ca=$secrets/certificate" "${arguments[@]}")
   fi
+  umask "$mask"  # the run is as public as the user has it
   if [[ ! -x $bin/$program ]]; then
     echo "there is no program $bin/$program: copy or share the folder, or name" \
       "another one with --bin"

@@ -183,6 +183,7 @@ on_signal() {
   elif [[ $phase == over ]]; then
     end "$result"
   else
+    say "ending at once: what was not saved is lost"
     end 3
   fi
 }

@@ -181,13 +181,16 @@ TEST_F(LaunchTest, DryRunShowsEachProgram) {
               "--dry_run", "--", "--num_epochs=3", "--data_path=my text"});
   EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
   EXPECT_EQ(result.stdout_text,
-            "2001:db8::7: /opt/charrnn/coordinator --listen=0.0.0.0:4000 "
+            "2001:db8::7: /opt/charrnn/coordinator --token_file=TOKEN "
+            "--tls_cert=CERTIFICATE --tls_key=KEY --listen=0.0.0.0:4000 "
             "--nnodes=1:2 --run_dir=runs/a --collective_timeout=3s\n"
-            "2001:db8::7: /opt/charrnn/train_dist --host_name=2001:db8::7 "
+            "2001:db8::7: /opt/charrnn/train_dist --token_file=TOKEN "
+            "--tls_ca=CERTIFICATE --host_name=2001:db8::7 "
             "--nproc_per_node=auto --coordinator=\\[2001:db8::7\\]:4000 "
             "--nnodes=1:2 --collective_timeout=3s --num_epochs=3 "
             "--data_path=my\\ text\n"
-            "2001:db8::8: /opt/charrnn/train_dist --host_name=2001:db8::8 "
+            "2001:db8::8: /opt/charrnn/train_dist --token_file=TOKEN "
+            "--tls_ca=CERTIFICATE --host_name=2001:db8::8 "
             "--nproc_per_node=3 --coordinator=\\[2001:db8::7\\]:4000 "
             "--nnodes=1:2 --collective_timeout=3s --num_epochs=3 "
             "--data_path=my\\ text\n");

@@ -22,6 +22,21 @@ std::string FirstLine(absl::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
+// Of the text of an error, what is for a user: its first line, without the
+// place in the library's source, "[/a/b.cpp:12] ", that some begin with.
+std::string ForAUser(absl::string_view text) {
+  absl::string_view line = text.substr(0, text.find('\n'));
+  if (absl::StartsWith(line, "[")) {
+    const size_t end = line.find("] ");
+    const absl::string_view place = line.substr(0, end);
+    if (end != absl::string_view::npos && absl::StrContains(place, '/') &&
+        absl::StrContains(place, ':')) {
+      line.remove_prefix(end + 2);
+    }
+  }
+  return std::string(line);
+}
+
 absl::Status OutOfMemory(absl::string_view what, absl::string_view detail) {
   return absl::ResourceExhaustedError(
       absl::StrCat(what, ": out of memory (", FirstLine(detail), ")"));
@@ -59,12 +74,12 @@ absl::Status CatchTorch(absl::string_view what, absl::FunctionRef<void()> f) {
     if (absl::StrContains(text, "DefaultCPUAllocator")) {
       return OutOfMemory(what, text);
     }
-    return absl::InternalError(absl::StrCat(what, ": ", FirstLine(text)));
+    return absl::InternalError(absl::StrCat(what, ": ", ForAUser(text)));
   } catch (const std::bad_alloc& error) {
     return OutOfMemory(what, error.what());
   } catch (const std::exception& error) {
     return absl::InternalError(
-        absl::StrCat(what, ": ", FirstLine(error.what())));
+        absl::StrCat(what, ": ", ForAUser(error.what())));
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/log.h"
 #include "gmock/gmock.h"
@@ -63,6 +64,20 @@ TEST(CatchTorchTest, AnyOtherExceptionIsCaughtToo) {
   const absl::Status status =
       CatchTorch("reading", [] { throw std::runtime_error("first\nsecond"); });
   EXPECT_EQ(status.message(), "reading: first");
+}
+
+TEST(CatchTorchTest, ThePlaceInTheLibrarysSourceIsLeftOut) {
+  const auto message = [](const char* thrown) {
+    return std::string(CatchTorch("summing", [&] {
+                         throw std::runtime_error(thrown);
+                       }).message());
+  };
+  EXPECT_EQ(message("[/a/gloo/pair.cc:538] Read error [::1]:214: reset"),
+            "summing: Read error [::1]:214: reset");
+  for (const char* other :
+       {"[3] is too large", "[a/b:1]", "[", "a [b/c:1] d"}) {
+    EXPECT_EQ(message(other), absl::StrCat("summing: ", other));
+  }
 }
 
 }  // namespace

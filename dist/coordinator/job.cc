@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -38,6 +40,9 @@ constexpr std::chrono::milliseconds kTick(100);
 // After how long a state that could not be written is offered to the disk
 // again.
 constexpr absl::Duration kRewrite = absl::Seconds(5);
+
+// Training that stands still for longer is spoken of.
+constexpr absl::Duration kWorthTelling = absl::Seconds(5);
 
 uint64_t RandomNumber() {
   std::random_device device;
@@ -235,10 +240,55 @@ std::vector<std::pair<Job::Done, absl::Status>> Job::TakeAnswers(bool of_all) {
   return answers;
 }
 
+void Job::Tell(const Membership::Generation& generation) {
+  const bool one = generation.world_size == 1;
+  std::string line =
+      absl::StrCat(generation.world_size, one ? " worker " : " workers ");
+  if (generation.step == 0) {
+    absl::StrAppend(&line, one ? "begins" : "begin");
+  } else {
+    absl::StrAppend(&line, one ? "goes" : "go", " on from step ",
+                    generation.step);
+  }
+  if (generation.number > 1) absl::StrAppend(&line, ": ", generation.reason);
+  CHARRNN_LOG(INFO) << line;
+}
+
+void Job::TellIfItWaits() {
+  if (membership_->job_state() != JobState::kForming ||
+      membership_->generation() == 0) {
+    waits_since_.reset();
+    return;
+  }
+  if (!waits_since_.has_value()) waits_since_ = Now();
+  if (Now() - *waits_since_ < kWorthTelling) return;
+  waits_since_ = absl::InfiniteDuration();
+  std::set<std::string> there;
+  std::vector<std::string> awaited;
+  for (const Membership::WorkerView& worker : membership_->Workers()) {
+    if (worker.state == Membership::WorkerState::kJoining) {
+      there.insert(worker.id.slot.host_id);
+    } else if (worker.state == Membership::WorkerState::kReturning) {
+      awaited.push_back(
+          absl::StrCat(worker.host_name, "/", worker.id.slot.local_rank));
+    }
+  }
+  CHARRNN_LOG(INFO) << "training waits for "
+                    << (awaited.empty()
+                            ? absl::StrCat("hosts: ", there.size(),
+                                           there.size() == 1 ? " is" : " are",
+                                           " there, ",
+                                           options_.membership.min_hosts,
+                                           " needed")
+                            : absl::StrJoin(awaited, ", "));
+}
+
 void Job::RecordNews() {
+  TellIfItWaits();
   for (const Membership::Generation& generation : membership_->generations()) {
     if (generation.number <= recorded_generation_) continue;
     recorded_generation_ = generation.number;
+    if (generation.number > 1 || options_.durable) Tell(generation);
     OnDisk([this, generation] {
       book_->Generation(generation.number, generation.world_size,
                         generation.step, generation.reason);
@@ -301,6 +351,11 @@ bool Job::WasInterrupted(FileSystem& files, const std::string& run_dir) {
 std::string Job::first_error() {
   const std::lock_guard<std::mutex> lock(mutex_);
   return membership_->first_error();
+}
+
+bool Job::has_begun() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return !config_json_.empty();
 }
 
 void Job::OnDisk(std::function<void()> task) {

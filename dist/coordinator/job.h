@@ -106,6 +106,9 @@ class Job {
   JobState AwaitEnd(absl::Duration timeout);
   std::string first_error();
 
+  // Whether a host has come, and with it the run's configuration.
+  bool has_begun();
+
   // Blocks until all hosts that are left have heard of the job's end, or the
   // timeout has passed.
   void AwaitFarewell(absl::Duration timeout);
@@ -150,6 +153,9 @@ class Job {
   void WriteState(const DurableState& state);
   // Puts on the disk thread's list what the membership has to tell of.
   void RecordNews();
+  // For people.
+  void Tell(const Membership::Generation& generation);
+  void TellIfItWaits();
   void OnDisk(std::function<void()> task);
 
   // The disk thread's, without mutex_.
@@ -191,10 +197,13 @@ class Job {
   int64_t news_of_the_job_ = 0;
   bool stopping_ = false;
   std::set<std::string> farewells_;  // hosts that know of the job's end
+  std::set<std::string> told_of_;    // hosts, to people
   double wall_s_ = 0;
   int64_t shown_step_ = 0;
   std::string config_json_;
   bool may_change_ = false;  // whoever comes first may
+  // Since when no generation has formed; infinite: that was told.
+  std::optional<absl::Duration> waits_since_;
   struct Safe {
     int64_t committed_step = 0;
     int64_t best_step = 0;

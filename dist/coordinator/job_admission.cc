@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/log.h"
 #include "base/one_line.h"
 #include "base/status_macros.h"
 #include "dist/coordinator/contract.h"
@@ -72,9 +73,13 @@ absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
     CHARRNN_ASSIGN_OR_RETURN(std::string common,
                              AgreeOnInstructionSet(request.instruction_set()));
     membership_->SetMaxWorkers(max_workers);
-    CHARRNN_RETURN_IF_ERROR(membership_->RegisterHost(
-        request.host_id(), OneLine(request.host_name()), request.slots(),
-        Now()));
+    const std::string name = OneLine(request.host_name());
+    CHARRNN_RETURN_IF_ERROR(membership_->RegisterHost(request.host_id(), name,
+                                                      request.slots(), Now()));
+    if (options_.durable && told_of_.insert(request.host_id()).second) {
+      CHARRNN_LOG(INFO) << name << " is there, with " << request.slots()
+                        << (request.slots() == 1 ? " worker" : " workers");
+    }
     may_change_ = false;
     if (common != instruction_set_) ++news_of_the_job_;
     instruction_set_ = std::move(common);

@@ -1,6 +1,7 @@
 #include "dist/coordinator/membership.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "dist/coordinator/counts.h"
@@ -20,6 +22,32 @@ namespace charrnn {
 using Host = MembershipState::Host;
 using Life = MembershipState::Life;
 using Place = MembershipState::Place;
+
+namespace {
+
+// Why the members were asked to leave their generation.
+std::string WhoComesOrGoes(const MembershipState& state) {
+  constexpr size_t kMostNamed = 4;
+  std::vector<std::string> who;
+  for (const MembershipState::Host& host : state.hosts) {
+    if (host.leaving && !host.left && !host.waits) {
+      who.push_back(absl::StrCat(host.name, " leaves"));
+    }
+    for (const Place& place : host.places) {
+      if (place.life == Life::kJoining) {
+        who.push_back(absl::StrCat(NameOf(place), " comes"));
+      }
+    }
+  }
+  if (who.size() > kMostNamed) {
+    const size_t others = who.size() - kMostNamed;
+    who.resize(kMostNamed);
+    who.push_back(absl::StrCat("and ", others, " more"));
+  }
+  return who.empty() ? "others came, or went" : absl::StrJoin(who, ", ");
+}
+
+}  // namespace
 
 Membership::Membership(const Options& options, absl::Duration now)
     : state_(std::make_unique<MembershipState>(options, now)) {
@@ -172,9 +200,10 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
                           age.generation == state_->generation &&
                           age.step > state_->start_step;
       state_->EndGeneration(agreed
-                                ? "others come, or go"
+                                ? WhoComesOrGoes(*state_)
                                 : absl::StrCat(NameOf(*place), " left: ", why),
                             agreed, t);
+      state_->end_is_symptom = !agreed;
     }
     if (place->rank >= 0 && age.generation == state_->generation) {
       state_->NoteOwnStep(place, age.step);

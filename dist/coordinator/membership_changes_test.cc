@@ -49,6 +49,7 @@ TEST(MembershipChangesTest, NewcomersAreLetInTogetherByOneRegroup) {
   EXPECT_EQ(job.Members(), "1: alpha/0");  // until it comes by itself
   ASSERT_THAT(job.Join("alpha/0", {1, 8}, 1, "regroup"), IsOk());
   EXPECT_EQ(job.Members(), "2: alpha/0 beta/0 beta/1");
+  EXPECT_EQ(job->generations().back().reason, "beta/0 comes, beta/1 comes");
   EXPECT_EQ(job.Wishes("alpha/0", 2), "");
 }
 
@@ -79,6 +80,7 @@ TEST(MembershipChangesTest, HostLeavesWhenTheOthersHaveItsState) {
     ASSERT_THAT(job.Join(worker, {1, 11}, 1, "regroup"), IsOk());
   }
   EXPECT_EQ(job.Members(), "2: beta/0");
+  EXPECT_EQ(job->generations().back().reason, "alpha leaves");
   EXPECT_EQ(job.Given("beta/0"), "2: rank 0 of 1, source 0, committed 0");
   // Should beta/0 die before it trains, alpha's workers have its state.
   job.Advance(absl::Seconds(1));

@@ -33,6 +33,7 @@ void MembershipState::EndGeneration(const std::string& why, bool agreed,
                                     absl::Duration t) {
   state = JobState::kForming;
   end_reason = why;
+  end_is_symptom = false;
   // A worker that comes late after steps had to be computed again makes its
   // generation end without a new one, and nothing is wrong.
   if (newest_step == newest_step_at_forming && !agreed &&

@@ -350,16 +350,17 @@ void MembershipState::Adopt(Place* place, int64_t incarnation,
 void MembershipState::Die(Place* place, const std::string& why, bool kill,
                           absl::Duration t) {
   const bool was_member = place->life == Life::kMember;
+  const std::string died = absl::StrCat(NameOf(*place), " died: ", why);
+  if (place->life == Life::kReturning && std::exchange(end_is_symptom, false)) {
+    end_reason = died;
+  }
   SetLife(place, Life::kDead);
   if (kill) place->to_kill.push_back(place->incarnation);
   place->own_steps = 0;
   place->respawn_at = t + BackOff(++place->deaths);
   ++version;
   ++durable_version;
-  if (was_member) {
-    EndGeneration(absl::StrCat(NameOf(*place), " died: ", why),
-                  /*agreed=*/false, t);
-  }
+  if (was_member) EndGeneration(died, /*agreed=*/false, t);
 }
 
 void MembershipState::CountError(Place* place, int64_t incarnation,

@@ -163,8 +163,7 @@ struct MembershipState {
   }
   // Whether the first one waits no more.
   bool FirstIsComplete(absl::Duration t) const;
-  // Whether stopping now would lose a step.
-  bool HoldsUncommitted() const;
+  bool HoldsUncommitted() const;  // so that stopping now would lose a step
   // Lets go the hosts that want to leave and hold nothing that is needed.
   void LetLeave();
   // Those of which the generation that forms needs nothing wait; those that
@@ -220,6 +219,7 @@ struct MembershipState {
   int64_t committed_at_forming = 0;  // of it
   int64_t start_step = 0;            // of it
   std::string end_reason;            // of it; empty: it runs
+  bool end_is_symptom = false;       // which somebody's death may explain
   std::vector<Membership::Generation> generations;
 
   int64_t committed_step = 0;

@@ -173,7 +173,7 @@ TEST(MembershipTest, FailedCollectiveEndsTheGenerationAndSurvivorsFormTheNext) {
   EXPECT_EQ(job.Members(), "2: alpha/1 beta/0");
   EXPECT_EQ(job.Given("alpha/1"), "2: rank 0 of 2, source 1, committed 0");
   EXPECT_EQ(job->generations().back().reason,
-            "alpha/1 left: connection closed");
+            "alpha/0 died: signal 9");  // which alpha/1 only felt
   EXPECT_EQ(job->generations().back().step, 11);
   EXPECT_THAT(job->CheckMember(FakeJob::Id("alpha/1"), 2), IsOk());
   EXPECT_THAT(job->CheckMember(FakeJob::Id("alpha/1"), 1),

@@ -198,11 +198,6 @@ void RunBook::Step(const StepReport& report) {
 void RunBook::Generation(int64_t generation, int world_size, int64_t step,
                          absl::string_view reason) {
   if (output_ == nullptr) return;
-  if (generation > 1) {
-    CHARRNN_LOG(INFO) << world_size
-                      << (world_size == 1 ? " worker goes" : " workers go")
-                      << " on from step " << step << ": " << reason;
-  }
   nlohmann::ordered_json line;
   line["event"] = "generation";
   line["generation"] = generation;

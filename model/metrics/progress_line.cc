@@ -120,8 +120,11 @@ void ProgressLine::OnStep(const StepReport& report) {
   // Not every step is reported where others count them.
   const int64_t steps = std::max<int64_t>(report.step - last_step_, 1);
   last_step_ = report.step;
-  step_seconds_.Add(absl::ToDoubleSeconds(now - step_began_) /
-                    static_cast<double>(steps));
+  // Who begins to watch later knows nothing of the first ones.
+  if (steps == 1 || step_seconds_.value() > 0) {
+    step_seconds_.Add(absl::ToDoubleSeconds(now - step_began_) /
+                      static_cast<double>(steps));
+  }
   targets_.Add(static_cast<double>(report.targets));
   loss_.Add(report.loss);
   step_began_ = now;

@@ -64,6 +64,8 @@ class ProgressLineTest : public ::testing::Test {
 
 TEST_F(ProgressLineTest, TellsOnATerminalWhereTrainingIs) {
   const auto line = Make(/*is_terminal=*/true);
+  Step(line.get(), 639);
+  Output();
   Step(line.get(), 640);
   EXPECT_EQ(Output(),
             "\r\x1b[K 50%  epoch 3/5  step 640/1,280  loss 2.000  2.885 bpc  "
@@ -120,6 +122,14 @@ TEST_F(ProgressLineTest, DoesNotCountValidationAsTraining) {
   Output();
   Step(line.get(), 2);
   EXPECT_THAT(Output(), HasSubstr("16,384 chars/s  21m 18s left"));
+}
+
+TEST_F(ProgressLineTest, DoesNotKnowHowLongStepsTookBeforeItWatched) {
+  const auto line = Make(true);
+  Step(line.get(), 640, 2, absl::Milliseconds(1));
+  EXPECT_THAT(Output(), HasSubstr("? chars/s  ? left"));
+  Step(line.get(), 641);
+  EXPECT_THAT(Output(), HasSubstr("10m 39s left"));
 }
 
 TEST_F(ProgressLineTest, CountsStepsThatAreNotReported) {
