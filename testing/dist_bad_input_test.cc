@@ -21,6 +21,9 @@
 namespace charrnn {
 namespace {
 
+using ::testing::ContainsRegex;
+using ::testing::EndsWith;
+
 using Environment = std::map<std::string, std::string>;
 
 // The other tests show something only if what they start from is good.
@@ -30,6 +33,23 @@ TEST(DistBadInputTest, WithoutAMistakeAJobSucceeds) {
   const SubprocessResult result =
       workplace.Run("train_dist", GoodFlags("train_dist"));
   EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
+}
+
+TEST(DistBadInputTest, ALossThatIsNotFiniteEndsTheJobWithOneLine) {
+  const Workplace workplace;
+  WriteGoodFiles(workplace);
+  std::vector<std::string> flags = GoodFlags("train_dist");
+  for (const char* flag :
+       {"--learning_rate=1e37", "--grad_clip=0", "--save_every=1",
+        "--nproc_per_node=2", "--max_steps=3"}) {
+    flags.emplace_back(flag);
+  }
+  const SubprocessResult result = workplace.Run("train_dist", flags);
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.stderr_text,
+              ContainsRegex("\ntrain_dist: [^\n]*/[01] [(]rank [01][)], step "
+                            "[0-9]+: the [a-z ]*is not finite: lower "));
+  EXPECT_THAT(result.stderr_text, EndsWith("the last checkpoint is kept\n"));
 }
 
 TEST(DistBadInputTest, ANumberOfWorkersThatCannotBeIsRefused) {

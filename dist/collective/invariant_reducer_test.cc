@@ -4,7 +4,9 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/linspace.h>
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <tuple>
 #include <vector>
 
@@ -69,6 +71,26 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(1, 2, 3, 4, 5), testing::Values(5, 7, 8),
                      // Also fewer numbers than a piece for everybody.
                      testing::Values(3, 40000)));
+
+TEST(InvariantReducerTest, WhatIsNotFiniteInOneProcessIsSoInAll) {
+  RunAsGroup(3, kLong, [](Collective& group) {
+    ThreadPool pool(1);
+    Agreement agreement(&group, Clock::Real(), [] { return Wish::kNone; });
+    InvariantReducer reducer(&group, &pool, &agreement);
+    const IndexRange own = reducer.LocalShare(8);
+    GradientSums sums = Grains(own, 100);
+    if (own.begin <= 4 && 4 < own.end) {
+      sums.losses[4 - own.begin] = std::numeric_limits<double>::quiet_NaN();
+      sums.gradients[4 - own.begin].mutable_data_ptr<float>()[7] =
+          std::numeric_limits<float>::infinity();
+    }
+    ASSERT_THAT(reducer.Reduce(8, sums), IsOk());
+    EXPECT_TRUE(std::isnan(sums.losses.front()));
+    const auto* sum = sums.gradients.front().const_data_ptr<float>();
+    EXPECT_FALSE(std::isfinite(sum[7]));
+    EXPECT_TRUE(std::isfinite(sum[8]));
+  });
+}
 
 TEST(InvariantReducerTest, EveryProcessGetsTheNumbersOfAll) {
   RunAsGroup(3, kLong, [](Collective& group) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -60,6 +61,11 @@ absl::Duration BackOff(int times) {
 std::string Describe(const MembershipState::Place& place,
                      const std::string& message) {
   if (place.last_rank < 0) return absl::StrCat(NameOf(place), ": ", message);
+  // Who says at which step it was knows better.
+  if (absl::StartsWith(message, "step ")) {
+    return absl::StrCat(NameOf(place), " (rank ", place.last_rank, "), ",
+                        message);
+  }
   return absl::StrCat(NameOf(place), " (rank ", place.last_rank, "), step ",
                       place.step, ": ", message);
 }

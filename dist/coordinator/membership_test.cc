@@ -427,14 +427,14 @@ TEST(MembershipTest, AnyMemberMayFailTheJobWithItsError) {
   FakeJob job(Hosts(1, 2));
   ASSERT_NO_FATAL_FAILURE(StartThree(&job));
   ASSERT_THAT(job->Finish(FakeJob::Id("alpha/1"), 1, JobState::kFailed,
-                          "the loss is not finite", job.now()),
+                          "step 11: the loss is not finite", job.now()),
               IsOk());
   ASSERT_THAT(job->Finish(FakeJob::Id("alpha/0"), 1, JobState::kFailed,
                           "the loss is not finite", job.now()),
               IsOk());
   EXPECT_EQ(job.Members(), "failed");
   EXPECT_EQ(job->first_error(),
-            "alpha/1 (rank 1), step 10: the loss is not finite");
+            "alpha/1 (rank 1), step 11: the loss is not finite");
 }
 
 TEST(MembershipTest, NothingChangesAfterTheEnd) {

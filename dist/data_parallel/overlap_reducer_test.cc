@@ -5,7 +5,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -87,6 +89,32 @@ TEST(OverlapReducerTest, GivesTheGradientOfTheWholeBatchAtAnyWorldSize) {
       }
     });
   }
+}
+
+TEST(OverlapReducerTest, WhatIsNotFiniteInOneProcessIsSoInAll) {
+  const std::vector<int32_t> ids = Ids(0);
+  RunAsGroup(3, absl::Seconds(30), [&](Collective& group) {
+    Agreement agreement(&group, Clock::Real(), [] { return Wish::kNone; });
+    OverlapReducer reducer(&group, &agreement, nullptr);
+    at::Tensor weights = Weights();
+    const CharRnn model(Config(), weights);
+    const IndexRange rows = reducer.LocalShare(kRows);
+    const auto slice = absl::MakeConstSpan(ids).subspan(rows.begin * kSeqLen,
+                                                        rows.size() * kSeqLen);
+    for (const bool finite : {true, false}) {
+      // Not before the first step, at which all are given the same weights.
+      if (!finite && reducer.LocalShare(3).begin == 1) {
+        weights.fill_(std::numeric_limits<float>::quiet_NaN());
+      }
+      CHARRNN_ASSERT_OK_AND_ASSIGN(
+          const GradientSums sums,
+          reducer.LossAndGradient(model, {rows.size(), kSeqLen, slice, slice},
+                                  {42, 9, 0.1, rows.begin}));
+      EXPECT_EQ(std::isfinite(sums.losses.front()), finite);
+      EXPECT_EQ(std::isfinite(sums.gradients.front().sum().item<float>()),
+                finite);
+    }
+  });
 }
 
 }  // namespace
