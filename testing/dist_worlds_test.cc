@@ -102,13 +102,14 @@ TEST_P(WorldsTest, OverlappedGradientsAreTheSameButForRounding) {
   ASSERT_EQ(Train(workplace, "train", flags, {"--run_dir=alone"}).exit_code, 0);
   const std::vector<double> expected = RecordedLosses(workplace, "alone");
   ASSERT_EQ(expected.size(), 50);
-  for (const int world_size : {1, 2, 3}) {
+  for (const int world_size : {1, 2, 3, 4, 5, 8}) {
     const std::string run_dir = absl::StrCat("overlap-", world_size);
     SCOPED_TRACE(run_dir);
     const SubprocessResult together =
         Train(workplace, "train_dist", flags,
               {absl::StrCat("--run_dir=", run_dir), "--reduction=overlap",
-               absl::StrCat("--nproc_per_node=", world_size)});
+               absl::StrCat("--nproc_per_node=", world_size),
+               absl::StrCat("--threads=", 1 + world_size % 2)});
     ASSERT_EQ(together.exit_code, 0) << together.stderr_text;
     const std::vector<double> losses = RecordedLosses(workplace, run_dir);
     ASSERT_EQ(losses.size(), expected.size());

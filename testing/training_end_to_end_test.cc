@@ -429,6 +429,15 @@ TEST_F(TrainingEndToEndTest, ABrokenCheckpointIsSetAsideAndTheRunGoesOn) {
   }
 }
 
+// Runs "$@" with mounts of its own, as whoever may have them.
+constexpr char kWithOwnMounts[] =
+    "for user in '--user --map-root-user' ''; do\n"
+    "  if unshare $user --mount true 2> /dev/null; then\n"
+    "    exec unshare $user --mount \"$@\"\n"
+    "  fi\n"
+    "done\n"
+    "echo 'no disk can be mounted here' >&2; exit 77";
+
 // Runs a script where the folder "run" is a file system of its own, of 2 MB, so
 // that the machine's disk need not be filled; $@ is train. Exit code 77: there
 // are no name spaces here.
@@ -436,13 +445,13 @@ SubprocessResult RunOnASmallDisk(const Workplace& workplace,
                                  const std::string& script,
                                  const std::vector<std::string>& flags) {
   SubprocessOptions options = workplace.Here(
-      {"--user", "--map-root-user", "--mount", "bash", "-c",
+      {"-c", kWithOwnMounts, "bash", "bash", "-c",
        absl::StrCat(
            "mkdir run && mount -t tmpfs -o size=2m none run || exit 77\n",
            script),
        "bash", RunfilePath("cmd/train")});
   options.arguments.insert(options.arguments.end(), flags.begin(), flags.end());
-  auto result = RunSubprocess("unshare", options);
+  auto result = RunSubprocess("bash", options);
   EXPECT_THAT(result, IsOk());
   return result.ok() ? *std::move(result) : SubprocessResult();
 }
@@ -484,16 +493,17 @@ TEST_F(TrainingEndToEndTest, ARunOnAReadOnlyDiskIsNotResumed) {
                            "system\n"));
 }
 
-// Waits until the run has said something, without a pause of its own: grep
-// ends at the first such line.
+// Waits until the run has said something, in a log that is there before it,
+// without a pause of its own: grep ends at the first such line.
 constexpr char kUntil[] =
+    ": > log\n"
     "until_said() { grep -q -m1 \"$1\" <(tail -n +1 -f log); }\n";
 
 TEST_F(TrainingEndToEndTest, AFullDiskIsSaidAndTheNextSaveMakesUpForIt) {
   const SubprocessResult result = RunOnASmallDisk(
       workplace_,
       absl::StrCat(kUntil,
-                   "\"$@\" 2> log & train=$!\n"
+                   "\"$@\" 2>> log & train=$!\n"
                    "until_said 'epoch 1 validation'\n"
                    "cat /dev/zero > run/ballast\n"
                    "until_said 'was not saved, the next one is the next'\n"
@@ -513,7 +523,7 @@ TEST_F(TrainingEndToEndTest, ADiskThatStaysFullEndsARunWithOneLine) {
   const SubprocessResult result = RunOnASmallDisk(
       workplace_,
       absl::StrCat(kUntil,
-                   "\"$@\" 2> log & train=$!\n"
+                   "\"$@\" 2>> log & train=$!\n"
                    "until_said 'epoch 1 validation'\n"
                    "cat /dev/zero > run/ballast\n"
                    "kill -TERM $train; wait $train; echo $?\n"
