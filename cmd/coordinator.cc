@@ -121,8 +121,10 @@ absl::Status Serve(FileSystem& files) {
     // A run that nobody has come to is not the one that people mean.
     if (!has_begun && job.has_begun()) {
       has_begun = true;
-      CHARRNN_RETURN_IF_ERROR(
-          MarkLatest(files, UserPath("runs"), directory.path));
+      const absl::Status marked =
+          MarkLatest(files, UserPath("runs"), directory.path);
+      // Hosts train already, and do without the link.
+      if (!marked.ok()) CHARRNN_LOG(WARNING) << marked.message();
     }
     if (StopSignal::Received()) {
       return absl::CancelledError(absl::StrCat(

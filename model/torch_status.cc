@@ -18,14 +18,14 @@
 namespace charrnn {
 namespace {
 
-std::string FirstLine(absl::string_view text) {
-  return std::string(text.substr(0, text.find('\n')));
+absl::string_view FirstLine(absl::string_view text) {
+  return text.substr(0, text.find('\n'));
 }
 
 // Of the text of an error, what is for a user: its first line, without the
 // place in the library's source, "[/a/b.cpp:12] ", that some begin with.
-std::string ForAUser(absl::string_view text) {
-  absl::string_view line = text.substr(0, text.find('\n'));
+absl::string_view ForAUser(absl::string_view text) {
+  absl::string_view line = FirstLine(text);
   if (absl::StartsWith(line, "[")) {
     const size_t end = line.find("] ");
     const absl::string_view place = line.substr(0, end);
@@ -34,7 +34,7 @@ std::string ForAUser(absl::string_view text) {
       line.remove_prefix(end + 2);
     }
   }
-  return std::string(line);
+  return line;
 }
 
 absl::Status OutOfMemory(absl::string_view what, absl::string_view detail) {

@@ -342,9 +342,11 @@ TEST_F(ServerTest, AnAddressThatIsNoneOfThisMachinesIsRefused) {
                 StatusIs(kFailedPrecondition, HasSubstr(address)));
   }
   // gRPC would take 65536 for 0.
-  for (const char* address : {"127.0.0.1:65536", "127.0.0.1", ""}) {
+  for (const char* address : {"127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:x",
+                              "127.0.0.1", "", ":"}) {
     const auto refusal =
-        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("host:port"));
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 AllOf(HasSubstr(address), HasSubstr("host:port")));
     EXPECT_THAT(StartServer({address, {}}), refusal);
     EXPECT_THAT(CoordinatorServer::Check({address, {}}), refusal);
   }
