@@ -81,12 +81,17 @@ TEST_F(JobEndTest, FinishEndsTheJobAndAllAreTold) {
 // it.
 TEST_F(JobEndTest, TheEndIsNewsToAWatcherWhoHasSeenAllElse) {
   FormGeneration();
+  std::promise<void> disk_is_busy;
   std::promise<void> seen_all;
   int64_t version = 0;
   // The disk is busy while the job ends.
-  files_.OnStaged([&] { seen_all.get_future().wait(); });
+  files_.OnStaged([&] {
+    disk_is_busy.set_value();
+    seen_all.get_future().wait();
+  });
   Answer put;
   job_->PutCheckpoint(Worker(0), 1, 10, CheckpointFilesOf(10), put.done());
+  disk_is_busy.get_future().wait();
   const absl::Status finished = Finish(Worker(0), 1, wire::FINISHED);
   const auto seen = StartWatch("a", 0).Await();
   if (seen.ok()) version = seen->version();
