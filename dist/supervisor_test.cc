@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -18,12 +17,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/files.h"
@@ -34,6 +30,7 @@
 #include "dist/coordinator/server_harness.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/lines.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
@@ -46,57 +43,6 @@ constexpr absl::Duration kLong = ServerHarness::kLong;
 // Says what it is, and its process, and then nothing for a long time. Sleeps
 // in its own process, of which nothing is left when that is killed.
 constexpr char kWaits[] = "echo $WHO runs as $$; exec sleep 1000";
-
-// The lines of all workers.
-class Lines {
- public:
-  void Add(absl::string_view line) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    lines_.emplace_back(line);
-    news_.notify_all();
-  }
-
-  // Blocks until there is a line that begins so, and does something again and
-  // again meanwhile; returns the rest of it.
-  std::string Await(const std::string& beginning,
-                    const std::function<void()>& meanwhile) {
-    std::string rest;
-    const auto is_there = [&] {
-      for (absl::string_view line : lines_) {
-        if (absl::ConsumePrefix(&line, beginning)) {
-          rest = std::string(line);
-          return true;
-        }
-      }
-      return false;
-    };
-    const absl::Time end = absl::Now() + kLong;
-    std::unique_lock<std::mutex> lock(mutex_);
-    while (!news_.wait_for(lock, std::chrono::milliseconds(150), is_there)) {
-      if (absl::Now() > end) {
-        ADD_FAILURE() << "no line began with '" << beginning << "'";
-        break;
-      }
-      lock.unlock();
-      meanwhile();
-      lock.lock();
-    }
-    return rest;
-  }
-
-  bool Has(const std::string& beginning) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (const std::string& line : lines_) {
-      if (absl::StartsWith(line, beginning)) return true;
-    }
-    return false;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable news_;
-  std::vector<std::string> lines_;  // guarded by mutex_
-};
 
 class SupervisorTest : public testing::Test {
  protected:
@@ -157,7 +103,7 @@ class SupervisorTest : public testing::Test {
     const std::string text = lines_.Await(
         absl::StrCat("[alpha/", local_rank, "] ", local_rank, ".", incarnation,
                      " with ", instruction_set, " runs as "),
-        meanwhile_);
+        meanwhile_, kLong);
     pid_t process = 0;
     EXPECT_TRUE(absl::SimpleAtoi(text, &process)) << text;
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -201,7 +147,7 @@ class SupervisorTest : public testing::Test {
   std::function<void()> meanwhile_ = [] {};
   std::atomic<bool> wants_to_leave_ = false;
   bool leaving_ends_the_job_ = false;
-  Lines lines_;
+  Lines lines_;  // of all workers
   std::unique_ptr<CoordinatorClient> client_;
   std::mutex mutex_;
   std::vector<pid_t> processes_;  // guarded by mutex_
@@ -317,6 +263,22 @@ TEST_F(SupervisorTest, ExitsAreToldToACoordinatorThatWasAway) {
   kill(first, SIGKILL);
   coordinator_.Start();
   AwaitWorker(0, 2);
+}
+
+TEST_F(SupervisorTest, SaysThatTheCoordinatorIsAwayAndThatItIsBack) {
+  LetTimeFly();
+  Start(1, [](int, int64_t) { return kWaits; });
+  AwaitWorker(0, 1);
+  Lines log;
+  const LogCapture capture(&log);
+  coordinator_.Stop();
+  EXPECT_EQ(log.Await(absl::StrCat("warning: ", client_->address(), ": "),
+                      meanwhile_, kLong),
+            "the coordinator does not answer: training goes on without it, "
+            "for inf at most");
+  EXPECT_FALSE(log.Has("the coordinator is back"));
+  coordinator_.Start();
+  log.Await("the coordinator is back", meanwhile_, kLong);
 }
 
 TEST_F(SupervisorTest, WithoutTheCoordinatorForTooLongItGivesUp) {

@@ -21,8 +21,10 @@
 namespace charrnn {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ContainsRegex;
 using ::testing::EndsWith;
+using ::testing::Not;
 
 using Environment = std::map<std::string, std::string>;
 
@@ -218,10 +220,12 @@ TEST(DistBadInputTest, AnEnvironmentThatMakesNoSenseIsRefused) {
 // A job with a token that waits for its second host.
 class DistBadInputJobTest : public testing::Test {
  protected:
-  DistBadInputJobTest() : job_(&workplace_, "run") {
+  DistBadInputJobTest() : job_(&workplace_, "runs/a") {
     WriteGoodFiles(workplace_);
     workplace_.Write("token", "sesame\n");
     coordinator_ = job_.StartCoordinator({"--nnodes=2", "--token_file=token"});
+    // Nobody means a run to which no host has come.
+    EXPECT_THAT(workplace_.List(), Not(Contains("runs/latest")));
     std::vector<std::string> flags = GoodFlags("train_dist");
     flags.emplace_back("--token_file=token");
     host_ = job_.StartHost(flags);
@@ -270,11 +274,13 @@ TEST_F(DistBadInputJobTest, AHostThatIsNotItsLikeIsRefused) {
                                  process->Wait());
     EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
   }
+  EXPECT_THAT(workplace_.List(), Contains("runs/latest"));
 }
 
 TEST_F(DistBadInputJobTest, ASecondCoordinatorIsRefused) {
   const std::vector<std::string> parts = absl::StrSplit(job_.Address(), ':');
-  const std::string folder = absl::StrCat("--run_dir=", workplace_.Path("run"));
+  const std::string folder =
+      absl::StrCat("--run_dir=", workplace_.Path("runs/a"));
   ExpectRefused({
       {"coordinator",
        {absl::StrCat("--listen=", job_.Address())},
@@ -289,13 +295,13 @@ TEST_F(DistBadInputJobTest, ASecondCoordinatorIsRefused) {
         {"WORLD_SIZE", "2"},
         {"MASTER_ADDR", parts.front()},
         {"MASTER_PORT", parts.back()}}},
-      {"coordinator", {folder}, {"run: the run is in use", "--run_dir"}},
+      {"coordinator", {folder}, {"runs/a: the run is in use", "--run_dir"}},
       {"coordinator",
        {folder, "--resume"},
-       {"run: the run is in use", "--run_dir"}},
+       {"runs/a: the run is in use", "--run_dir"}},
       {"train_dist",
        {folder, "--resume"},
-       {"run: the run is in use", "--run_dir"}},
+       {"runs/a: the run is in use", "--run_dir"}},
       {"coordinator",
        {"--status", absl::StrCat("--address=", job_.Address())},
        {job_.Address(), "--token_file"}},

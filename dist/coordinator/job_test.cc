@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/config.h"
+#include "testing/lines.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
@@ -242,6 +243,20 @@ TEST_F(JobTest, AnExitIsAnsweredWithWhenTheNextOneIsToStart) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(told,
                                Call(*job_, &Job::ReportExit, request).Await());
   EXPECT_FALSE(told.respawn());
+}
+
+TEST_F(JobTest, ItIsToldWhomTrainingWaitsFor) {
+  FormGeneration();
+  Lines log;
+  const LogCapture capture(&log);
+  Kill(Worker(1));
+  // The other one lives, but does not come back.
+  EXPECT_EQ(log.Await("training waits for ",
+                      [this] {
+                        clock_.Advance(absl::Seconds(1));
+                        EXPECT_THAT(Beat(Worker(0), 1), IsOk());
+                      }),
+            "name-a/0");
 }
 
 TEST_F(JobTest, AHostLeavesOrStopsTheJobIfItIsTheLast) {
