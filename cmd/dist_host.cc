@@ -45,6 +45,7 @@
 #include "dist/worker_environment.h"
 #include "model/device.h"
 #include "model/grains.h"
+#include "model/metrics/display.h"
 #include "model/torch_threads.h"
 
 ABSL_DECLARE_FLAG(int, threads);
@@ -227,10 +228,7 @@ void Announce(const Host& host) {
   }
   CHARRNN_LOG(INFO) << "workers  " << host.num_workers << " on "
                     << host.dist.host_name << ", "
-                    << (host.threads == 1
-                            ? "1 thread"
-                            : absl::StrCat(host.threads, " threads"))
-                    << " each";
+                    << Counted(host.threads, "thread") << " each";
 }
 
 // A host with the coordinator in this process, to which the run's folder

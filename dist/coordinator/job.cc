@@ -27,6 +27,7 @@
 #include "dist/coordinator/membership.h"
 #include "dist/coordinator/record_index.h"
 #include "dist/coordinator/run_book.h"
+#include "model/metrics/display.h"
 #include "model/train_observer.h"
 
 namespace charrnn {
@@ -43,6 +44,39 @@ constexpr absl::Duration kRewrite = absl::Seconds(5);
 
 // Training that stands still for longer is spoken of.
 constexpr absl::Duration kWorthTelling = absl::Seconds(5);
+
+// For people.
+void Tell(const Membership::Generation& generation) {
+  const bool one = generation.world_size == 1;
+  std::string line = Counted(generation.world_size, "worker");
+  if (generation.step == 0) {
+    absl::StrAppend(&line, one ? " begins" : " begin");
+  } else {
+    absl::StrAppend(&line, one ? " goes" : " go", " on from step ",
+                    generation.step);
+  }
+  if (generation.number > 1) absl::StrAppend(&line, ": ", generation.reason);
+  CHARRNN_LOG(INFO) << line;
+}
+
+// What a generation needs to form: workers that return, or else hosts.
+std::string WhatIsAwaited(const std::vector<Membership::WorkerView>& workers,
+                          int min_hosts) {
+  std::set<std::string> there;  // hosts
+  std::vector<std::string> awaited;
+  for (const Membership::WorkerView& worker : workers) {
+    if (worker.state == Membership::WorkerState::kJoining) {
+      there.insert(worker.id.slot.host_id);
+    } else if (worker.state == Membership::WorkerState::kReturning) {
+      awaited.push_back(
+          absl::StrCat(worker.host_name, "/", worker.id.slot.local_rank));
+    }
+  }
+  if (!awaited.empty()) return absl::StrJoin(awaited, ", ");
+  return absl::StrCat("hosts: ", there.size(),
+                      there.size() == 1 ? " is" : " are", " there, ", min_hosts,
+                      " needed");
+}
 
 uint64_t RandomNumber() {
   std::random_device device;
@@ -240,20 +274,6 @@ std::vector<std::pair<Job::Done, absl::Status>> Job::TakeAnswers(bool of_all) {
   return answers;
 }
 
-void Job::Tell(const Membership::Generation& generation) {
-  const bool one = generation.world_size == 1;
-  std::string line =
-      absl::StrCat(generation.world_size, one ? " worker " : " workers ");
-  if (generation.step == 0) {
-    absl::StrAppend(&line, one ? "begins" : "begin");
-  } else {
-    absl::StrAppend(&line, one ? "goes" : "go", " on from step ",
-                    generation.step);
-  }
-  if (generation.number > 1) absl::StrAppend(&line, ": ", generation.reason);
-  CHARRNN_LOG(INFO) << line;
-}
-
 void Job::TellIfItWaits() {
   if (membership_->job_state() != JobState::kForming ||
       membership_->generation() == 0) {
@@ -263,24 +283,9 @@ void Job::TellIfItWaits() {
   if (!waits_since_.has_value()) waits_since_ = Now();
   if (Now() - *waits_since_ < kWorthTelling) return;
   waits_since_ = absl::InfiniteDuration();
-  std::set<std::string> there;
-  std::vector<std::string> awaited;
-  for (const Membership::WorkerView& worker : membership_->Workers()) {
-    if (worker.state == Membership::WorkerState::kJoining) {
-      there.insert(worker.id.slot.host_id);
-    } else if (worker.state == Membership::WorkerState::kReturning) {
-      awaited.push_back(
-          absl::StrCat(worker.host_name, "/", worker.id.slot.local_rank));
-    }
-  }
   CHARRNN_LOG(INFO) << "training waits for "
-                    << (awaited.empty()
-                            ? absl::StrCat("hosts: ", there.size(),
-                                           there.size() == 1 ? " is" : " are",
-                                           " there, ",
-                                           options_.membership.min_hosts,
-                                           " needed")
-                            : absl::StrJoin(awaited, ", "));
+                    << WhatIsAwaited(membership_->Workers(),
+                                     options_.membership.min_hosts);
 }
 
 void Job::RecordNews() {

@@ -153,9 +153,7 @@ class Job {
   void WriteState(const DurableState& state);
   // Puts on the disk thread's list what the membership has to tell of.
   void RecordNews();
-  // For people.
-  void Tell(const Membership::Generation& generation);
-  void TellIfItWaits();
+  void TellIfItWaits();  // people
   void OnDisk(std::function<void()> task);
 
   // The disk thread's, without mutex_.

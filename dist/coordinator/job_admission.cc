@@ -15,6 +15,7 @@
 #include "dist/coordinator/job.h"
 #include "dist/coordinator/membership.h"
 #include "dist/coordinator/run_book.h"
+#include "model/metrics/display.h"
 
 namespace charrnn {
 
@@ -77,8 +78,8 @@ absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
     CHARRNN_RETURN_IF_ERROR(membership_->RegisterHost(request.host_id(), name,
                                                       request.slots(), Now()));
     if (options_.durable && told_of_.insert(request.host_id()).second) {
-      CHARRNN_LOG(INFO) << name << " is there, with " << request.slots()
-                        << (request.slots() == 1 ? " worker" : " workers");
+      CHARRNN_LOG(INFO) << name << " is there, with "
+                        << Counted(request.slots(), "worker");
     }
     may_change_ = false;
     if (common != instruction_set_) ++news_of_the_job_;
