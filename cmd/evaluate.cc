@@ -19,6 +19,7 @@
 #include "cmd/device_flags.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
+#include "data/split.h"
 #include "data/vocab.h"
 #include "model/config.h"
 #include "model/evaluator.h"
@@ -59,7 +60,7 @@ absl::StatusOr<ChunkIndex> ChunksFromFlags(const Corpus& corpus,
   if (!all) {
     // A text too short to be split has no validation part.
     const absl::StatusOr<Split> split =
-        SplitCorpus(corpus.size(), data.val_fraction);
+        SplitCorpus(corpus.size(), {data.val_fraction});
     begin = split.ok() ? split->train_size : corpus.size();
   }
   const ChunkIndex chunks =

@@ -82,17 +82,17 @@ absl::Status Changed(const std::string& field, const std::string& now,
       "say with --allow_changes that you mean it"));
 }
 
-// One part of the configuration, such as "model", against what it is now.
+// One part of the configuration, such as "model", against what it is now. What
+// the run's version did not know yet was as `defaults` have it.
 absl::Status ComparePart(const json& then, const std::string& now_json,
-                         const json& training, bool allow_changes,
-                         std::vector<std::string>& notes) {
+                         const std::string& defaults, const json& training,
+                         bool allow_changes, std::vector<std::string>& notes) {
   const json now = json::parse(now_json);
+  json before = json::parse(defaults);
+  before.update(then);
   for (const auto& [field, value] : now.items()) {
-    const auto before = then.find(field);
-    if ((before != then.end() && *before == value) || IsFree(field, training)) {
-      continue;
-    }
-    const std::string was = before == then.end() ? "none" : Text(*before);
+    if (before[field] == value || IsFree(field, training)) continue;
+    const std::string was = Text(before[field]);
     if (!allow_changes) return Changed(field, Text(value), was);
     notes.push_back(absl::StrCat("--", field, " is ", Text(value),
                                  " from here on; it was ", was));
@@ -183,9 +183,11 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
   }
   const json& training = then["training"];
   CHARRNN_RETURN_IF_ERROR(ComparePart(then["model"], ToJson(request.model),
-                                      training, allow_changes, notes));
+                                      ToJson(ModelConfig()), training,
+                                      allow_changes, notes));
   CHARRNN_RETURN_IF_ERROR(ComparePart(training, ToJson(request.training),
-                                      training, allow_changes, notes));
+                                      ToJson(TrainingConfig()), training,
+                                      allow_changes, notes));
   const std::string reduction = ResolvedReduction(request.reduction, device);
   if (const json earlier = then.value("reduction", json(reduction));
       earlier != reduction) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/types/span.h"
 #include "base/log.h"
+#include "base/status_macros.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/epoch_plan.h"
@@ -81,7 +83,8 @@ absl::StatusOr<const Batch*> BatchReader::Next() {
     return absl::OutOfRangeError(
         absl::StrFormat("step %d is the last", options_.end_step - 1));
   }
-  changed_.wait(lock, [this] { return taken_ < filled_; });
+  changed_.wait(lock, [this] { return taken_ < filled_ || !error_.ok(); });
+  if (taken_ == filled_) return error_;
   const Batch& batch = BufferOf(taken_++);
   changed_.notify_one();
   return &batch;
@@ -96,16 +99,19 @@ void BatchReader::Run() {
       });
       if (stopping_) return;
     }
-    Fill(step, &BufferOf(step));
+    absl::Status status = Fill(step, &BufferOf(step));
+    const bool filled = status.ok();
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      filled_ = step + 1;
+      if (filled) filled_ = step + 1;
+      error_ = std::move(status);
     }
     changed_.notify_one();
+    if (!filled) return;
   }
 }
 
-void BatchReader::Fill(int64_t step, Batch* batch) {
+absl::Status BatchReader::Fill(int64_t step, Batch* batch) {
   const EpochPlan plan(chunks_.num_chunks(), options_.seed,
                        step / batches_per_epoch_);
   const int64_t first =
@@ -115,9 +121,12 @@ void BatchReader::Fill(int64_t step, Batch* batch) {
   for (int row = 0; row < batch->rows; ++row) {
     const int64_t offset = chunks_.offset(plan.Chunk(first + row));
     const int64_t at = int64_t{row} * seq_len;
-    corpus_->Read(offset, absl::MakeSpan(&batch->inputs[at], seq_len));
-    corpus_->Read(offset + 1, absl::MakeSpan(&batch->targets[at], seq_len));
+    CHARRNN_RETURN_IF_ERROR(
+        corpus_->Read(offset, absl::MakeSpan(&batch->inputs[at], seq_len)));
+    CHARRNN_RETURN_IF_ERROR(corpus_->Read(
+        offset + 1, absl::MakeSpan(&batch->targets[at], seq_len)));
   }
+  return absl::OkStatus();
 }
 
 }  // namespace charrnn

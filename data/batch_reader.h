@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
@@ -74,6 +75,7 @@ class BatchReader {
   // Possible errors:
   //   kOutOfRange: end_step is reached.
   //   kFailedPrecondition: the chunks do not make up one whole batch.
+  //   Those of Corpus::Read; then there is no batch any more.
   absl::StatusOr<const Batch*> Next();
 
  private:
@@ -81,7 +83,7 @@ class BatchReader {
   void Run();
 
   // Reads this process's rows of `step`.
-  void Fill(int64_t step, Batch* batch);
+  absl::Status Fill(int64_t step, Batch* batch);
 
   Batch& BufferOf(int64_t step) { return ring_[step % ring_.size()]; }
 
@@ -98,12 +100,13 @@ class BatchReader {
   // Of the standard library, because ThreadSanitizer sees its operations and
   // not those of the system's abseil.
   std::mutex mutex_;
-  // Of the three below. One side at most waits: the ring is not both empty and
+  // Of the four below. One side at most waits: the ring is not both empty and
   // full.
   std::condition_variable changed_;
   int64_t filled_;         // guarded by mutex_; steps below are filled
   int64_t taken_;          // guarded by mutex_; steps below are handed out
   bool stopping_ = false;  // guarded by mutex_
+  absl::Status error_;     // guarded by mutex_; why step filled_ will not be
 
   std::thread thread_;  // Last: it uses all of the above.
 };

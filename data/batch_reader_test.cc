@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <new>
 #include <numeric>
@@ -56,12 +57,17 @@ class CountingCorpus : public Corpus {
   int64_t size() const override { return size_; }
   const Vocab& vocab() const override { return vocab_; }
   std::string name() const override { return "counting"; }
-  void Read(int64_t offset, absl::Span<int32_t> ids) const override {
+  absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const override {
+    if (offset >= damaged_from_) return absl::DataLossError("damaged");
     std::iota(ids.begin(), ids.end(), static_cast<int32_t>(offset));
     std::lock_guard<std::mutex> lock(mutex_);
     ++num_reads_;
     read_.notify_all();
+    return absl::OkStatus();
   }
+
+  // Nothing can be read from there on.
+  void DamageFrom(int64_t offset) { damaged_from_ = offset; }
 
   int64_t num_reads() const {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -76,8 +82,12 @@ class CountingCorpus : public Corpus {
         << num_reads_ << " of " << count;
   }
 
+ protected:
+  uint32_t ids_crc32c() const override { return 0; }
+
  private:
   const int64_t size_;
+  int64_t damaged_from_ = std::numeric_limits<int64_t>::max();
   const Vocab vocab_;
   mutable std::mutex mutex_;
   mutable std::condition_variable read_;
@@ -118,7 +128,7 @@ class BatchReaderTest : public ::testing::Test {
 
   const ChunkIndex chunks_ =
       ChunkIndex::Training(0, kNumChunks* kSeqLen + 1, kSeqLen, 0);
-  const CountingCorpus corpus_{kNumChunks * kSeqLen + 1};
+  CountingCorpus corpus_{kNumChunks * kSeqLen + 1};
 };
 
 void ExpectEqual(const Batch& a, const Batch& b) {
@@ -275,6 +285,21 @@ TEST_F(BatchReaderTest, TooFewChunksForOneBatchIsAnErrorThatNamesBoth) {
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("counting: 3 chunks of 5 characters are not one batch "
                         "of 4; lower --batch_size or --seq_len"));
+}
+
+TEST_F(BatchReaderTest, WhatCannotBeReadIsTheErrorOfItsStep) {
+  // All batches of the first epoch but those with the last chunk's ids.
+  corpus_.DamageFrom((kNumChunks - 1) * kSeqLen);
+  BatchReader reader(&corpus_, chunks_, DefaultOptions());
+  const EpochPlan plan(kNumChunks, 42, 0);
+  int64_t position = 0;
+  while (plan.Chunk(position) != kNumChunks - 1) ++position;
+  for (int64_t step = 0; step < position / kBatchSize; ++step) {
+    EXPECT_TRUE(reader.Next().ok()) << step;
+  }
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(reader.Next().status().code(), absl::StatusCode::kDataLoss);
+  }
 }
 
 TEST_F(BatchReaderTest, ReadsAheadAsFarAsPrefetchAndNoFurther) {

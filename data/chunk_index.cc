@@ -3,31 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/str_format.h"
 #include "base/log.h"
 
 namespace charrnn {
-
-absl::StatusOr<Split> SplitCorpus(int64_t n, double val_fraction) {
-  const bool in_range = val_fraction >= 0 && val_fraction < 1;
-  if (!in_range) {  // nor is a NaN
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "--val_fraction=%g: must be at least 0 and below 1", val_fraction));
-  }
-  Split split;
-  split.validation_size = std::max<int64_t>(
-      1, static_cast<int64_t>(static_cast<double>(n) * val_fraction));
-  split.train_size = n - split.validation_size;
-  if (split.train_size < 2) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "a text of %d characters leaves %d to train on beside --val_fraction="
-        "%g, fewer than 2: use a longer text or a smaller fraction",
-        n, std::max<int64_t>(0, split.train_size), val_fraction));
-  }
-  return split;
-}
 
 ChunkIndex::ChunkIndex(int64_t begin, int64_t length, int chunk_len, int step)
     : begin_(begin),

@@ -5,22 +5,7 @@
 
 #include <cstdint>
 
-#include "absl/status/statusor.h"
-
 namespace charrnn {
-
-// A corpus in two: training is ids [0, train_size), validation the tail.
-struct Split {
-  int64_t train_size;
-  int64_t validation_size;
-};
-
-// Splits `n` ids; validation gets max(1, (int64_t)(n * val_fraction)).
-//
-// Possible errors:
-//   kInvalidArgument: `val_fraction` is outside [0, 1), or fewer than two ids
-//     are left to train on, the least that make an input and its target.
-absl::StatusOr<Split> SplitCorpus(int64_t n, double val_fraction);
 
 // Cuts ids [begin, begin + length) into chunks of `chunk_len()` inputs. The
 // targets are the inputs shifted by one, so a chunk spans chunk_len() + 1 ids.

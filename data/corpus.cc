@@ -1,6 +1,8 @@
 #include "data/corpus.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -37,11 +39,28 @@ class MemoryCorpus : public Corpus {
   const Vocab& vocab() const override { return vocab_; }
   std::string name() const override { return name_; }
 
-  void Read(int64_t offset, absl::Span<int32_t> ids) const override {
+  absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const override {
     const auto count = static_cast<int64_t>(ids.size());
     CHARRNN_CHECK(offset >= 0 && count <= size() && offset <= size() - count)
         << name_ << ": " << count << " ids at " << offset << " of " << size();
     std::copy_n(ids_.begin() + offset, count, ids.begin());
+    return absl::OkStatus();
+  }
+
+ protected:
+  uint32_t ids_crc32c() const override {
+    constexpr size_t kBlock = 16 << 10;  // 64 KiB as words, which stay in cache
+    std::array<uint32_t, kBlock> words;
+    uint32_t crc = 0;
+    for (size_t offset = 0; offset < ids_.size(); offset += kBlock) {
+      const size_t count = std::min(kBlock, ids_.size() - offset);
+      std::copy_n(ids_.begin() + offset, count, words.begin());
+      // In memory as the machine has them: x86-64 is little-endian.
+      crc = ExtendCrc32c(
+          crc, absl::string_view(reinterpret_cast<const char*>(words.data()),
+                                 count * sizeof(words[0])));
+    }
+    return crc;
   }
 
  private:
@@ -152,18 +171,8 @@ absl::StatusOr<std::unique_ptr<Corpus>> OpenWith(FileSystem& files,
 }  // namespace
 
 std::string Corpus::fingerprint() const {
-  constexpr int64_t kBlock = 16 << 10;  // 64 KiB of ids, which stay in cache.
-  std::vector<int32_t> ids(std::min(kBlock, size()));
-  uint32_t crc = 0;
-  for (int64_t offset = 0; offset < size(); offset += kBlock) {
-    ids.resize(std::min(kBlock, size() - offset));
-    Read(offset, absl::MakeSpan(ids));
-    // In memory as the machine has them: x86-64 is little-endian.
-    crc = ExtendCrc32c(
-        crc, absl::string_view(reinterpret_cast<const char*>(ids.data()),
-                               ids.size() * sizeof(ids[0])));
-  }
-  return absl::StrFormat("%08x-%08x-%x", crc, Crc32c(vocab().ToJson()), size());
+  return absl::StrFormat("%08x-%08x-%x", ids_crc32c(),
+                         Crc32c(vocab().ToJson()), size());
 }
 
 absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpus(FileSystem& files,

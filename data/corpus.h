@@ -5,12 +5,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/files.h"
+#include "data/split.h"
 #include "data/vocab.h"
 
 namespace charrnn {
@@ -34,16 +37,33 @@ class Corpus {
 
   // Fills `ids` with ids [offset, offset + ids.size()), which must lie within
   // [0, size()).
-  virtual void Read(int64_t offset, absl::Span<int32_t> ids) const = 0;
+  //
+  // Possible errors, all naming the file; a text in memory has none:
+  //   kDataLoss: what is read is damaged.
+  //   kNotFound: that part of the corpus is not on this host.
+  virtual absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const = 0;
+
+  // Whether ids [begin, end) are on this host. kNotFound names what is missing.
+  virtual absl::Status CheckPresent(int64_t, int64_t) const {
+    return absl::OkStatus();
+  }
+
+  // How the corpus is split, where that was decided when it was prepared.
+  virtual std::optional<SplitFractions> split_fractions() const {
+    return std::nullopt;
+  }
 
   // What messages call it: the path, or "built-in snippet".
   virtual std::string name() const = 0;
 
   // "<CRC32C of the ids>-<CRC32C of the vocabulary>-<size>" in hexadecimal:
   // equal for equal content, however and wherever that is stored. The ids are
-  // summed as 32-bit little-endian words, the vocabulary as its JSON. Reads
-  // the whole corpus.
-  virtual std::string fingerprint() const;
+  // summed as 32-bit little-endian words, the vocabulary as its JSON.
+  std::string fingerprint() const;
+
+ protected:
+  // The CRC32C of all ids as 32-bit little-endian words.
+  virtual uint32_t ids_crc32c() const = 0;
 };
 
 // Reads a text file into memory, one, two or four bytes a symbol, whichever

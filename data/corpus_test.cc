@@ -16,8 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/crc32c.h"
 #include "base/files.h"
 #include "data/chunk_index.h"
+#include "data/split.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
 
@@ -52,7 +54,7 @@ CorpusOr OpenUnder(const Vocab& vocab, absl::string_view text) {
 
 std::vector<int32_t> AllIds(const Corpus& corpus) {
   std::vector<int32_t> ids(corpus.size());
-  corpus.Read(0, absl::MakeSpan(ids));
+  EXPECT_TRUE(corpus.Read(0, absl::MakeSpan(ids)).ok());
   return ids;
 }
 
@@ -88,7 +90,7 @@ TEST(CorpusTest, AnyRangeCanBeRead) {
   for (int64_t begin = 0; begin <= 5; ++begin) {
     for (int64_t end = begin; end <= 5; ++end) {
       std::vector<int32_t> ids(end - begin);
-      (*corpus)->Read(begin, absl::MakeSpan(ids));
+      ASSERT_TRUE((*corpus)->Read(begin, absl::MakeSpan(ids)).ok());
       for (int64_t i = begin; i < end; ++i) ASSERT_EQ(ids[i - begin], i);
     }
   }
@@ -187,8 +189,15 @@ class OtherCorpus : public Corpus {
   int64_t size() const override { return ids_.size(); }
   const Vocab& vocab() const override { return vocab_; }
   std::string name() const override { return "elsewhere"; }
-  void Read(int64_t offset, absl::Span<int32_t> ids) const override {
+  absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const override {
     for (size_t i = 0; i < ids.size(); ++i) ids[i] = ids_[offset + i];
+    return absl::OkStatus();
+  }
+
+ protected:
+  uint32_t ids_crc32c() const override {
+    return Crc32c({reinterpret_cast<const char*>(ids_.data()),
+                   ids_.size() * sizeof(ids_[0])});
   }
 
  private:
@@ -257,7 +266,7 @@ TEST(TinyShakespeareTest, GivesTheNotebooksNumbers) {
   ASSERT_TRUE(corpus.ok()) << corpus.status();
   EXPECT_EQ((*corpus)->size(), 1'115'394);
   EXPECT_EQ((*corpus)->vocab().size(), 65);
-  const auto split = SplitCorpus((*corpus)->size(), 0.05);
+  const auto split = SplitCorpus((*corpus)->size(), {0.05});
   ASSERT_TRUE(split.ok()) << split.status();
   EXPECT_EQ(split->train_size, 1'059'625);
   EXPECT_EQ(split->validation_size, 55'769);
@@ -272,9 +281,12 @@ TEST(TinyShakespeareTest, GivesTheNotebooksNumbers) {
 TEST(CorpusDeathTest, ReadingOutsideTheCorpusEndsTheProgram) {
   const std::unique_ptr<Corpus> corpus = SnippetCorpus(Encoding::kUtf8);
   std::vector<int32_t> ids(2);
-  EXPECT_DEATH(corpus->Read(346, absl::MakeSpan(ids)), "2 ids at 346 of 347");
-  EXPECT_DEATH(corpus->Read(-1, absl::MakeSpan(ids)), "2 ids at -1 of 347");
-  EXPECT_DEATH(corpus->Read(INT64_MAX, absl::MakeSpan(ids)), "of 347");
+  EXPECT_DEATH(corpus->Read(346, absl::MakeSpan(ids)).IgnoreError(),
+               "2 ids at 346 of 347");
+  EXPECT_DEATH(corpus->Read(-1, absl::MakeSpan(ids)).IgnoreError(),
+               "2 ids at -1 of 347");
+  EXPECT_DEATH(corpus->Read(INT64_MAX, absl::MakeSpan(ids)).IgnoreError(),
+               "of 347");
 }
 
 }  // namespace

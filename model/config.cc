@@ -77,7 +77,9 @@ void VisitFields(Config& config, const Visitor& visit) {
           Range{0, kMaxLearningRate, Range::kWithoutMin});
     visit("grad_clip", config.grad_clip, Range{0, 1e15});
     visit("val_fraction", config.val_fraction, kFraction);
+    visit("test_fraction", config.test_fraction, kFraction);
     visit("overlap_step", config.overlap_step, Range{0, 1e9});
+    visit("data_order", config.data_order, kAny);
     visit("seed", config.seed, kAny);
     visit("grains", config.grains, Range{1, 65536});
     visit("lr_schedule", config.lr_schedule, kAny);
@@ -89,6 +91,7 @@ void VisitFields(Config& config, const Visitor& visit) {
   } else if constexpr (std::is_same_v<Struct, DataConfig>) {
     visit("seq_len", config.seq_len, kSeqLen);
     visit("val_fraction", config.val_fraction, kFraction);
+    visit("data_order", config.data_order, kAny);
   } else {
     visit("max_generate", config.max_generate, Range{0, 1e15});
     visit("temperature", config.temperature, Range{0, 1e6});
@@ -96,6 +99,12 @@ void VisitFields(Config& config, const Visitor& visit) {
     visit("top_p", config.top_p, Range{0, 1, Range::kWithoutMin});
     visit("seed", config.seed, kAny);
   }
+}
+
+// Whether the first version's configurations lack the field; its default is
+// what that version did.
+bool IsLater(absl::string_view name) {
+  return name == "data_order" || name == "test_fraction";
 }
 
 template <typename Config>
@@ -117,6 +126,7 @@ json FieldToJson(RnnType type) { return std::string(RnnTypeName(type)); }
 json FieldToJson(LrSchedule schedule) {
   return std::string(LrScheduleName(schedule));
 }
+json FieldToJson(DataOrder order) { return std::string(DataOrderName(order)); }
 template <typename Number>
 json FieldToJson(Number number) {
   return number;
@@ -144,6 +154,9 @@ absl::Status FieldFromJson(const json& value, RnnType* field) {
 }
 absl::Status FieldFromJson(const json& value, LrSchedule* field) {
   return EnumFromJson(value, ParseLrSchedule, field);
+}
+absl::Status FieldFromJson(const json& value, DataOrder* field) {
+  return EnumFromJson(value, ParseDataOrder, field);
 }
 absl::Status FieldFromJson(const json& value, double* field) {
   if (!value.is_number()) return absl::InvalidArgumentError("not a number");
@@ -175,9 +188,10 @@ absl::StatusOr<Config> FieldsFromJson(absl::string_view text) {
   absl::Status status;
   size_t num_fields = 0;
   VisitFields(config, [&](const char* name, auto& field, const Range&) {
+    const auto entry = object.find(name);
+    if (entry == object.end() && IsLater(name)) return;
     ++num_fields;
     if (!status.ok()) return;
-    const auto entry = object.find(name);
     status = entry == object.end() ? absl::InvalidArgumentError("missing")
                                    : FieldFromJson(*entry, &field);
     status = Annotate(status, absl::StrCat("configuration key ", name));
@@ -217,6 +231,18 @@ absl::string_view LrScheduleName(LrSchedule schedule) {
   return schedule == LrSchedule::kConstant ? "constant" : "cosine";
 }
 
+absl::StatusOr<DataOrder> ParseDataOrder(absl::string_view name) {
+  const std::string lower = absl::AsciiStrToLower(name);
+  if (lower == "shuffled") return DataOrder::kShuffled;
+  if (lower == "streams") return DataOrder::kStreams;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--data_order=", name, ": must be shuffled or streams"));
+}
+
+absl::string_view DataOrderName(DataOrder order) {
+  return order == DataOrder::kShuffled ? "shuffled" : "streams";
+}
+
 absl::Status Validate(const ModelConfig& config) {
   return ValidateFields(config);
 }
@@ -227,6 +253,12 @@ absl::Status Validate(const TrainingConfig& config) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--seq_len=", config.seq_len, " --batch_size=", config.batch_size,
         ": a batch must be at most ", kMaxBatchChars, " characters"));
+  }
+  if (config.data_order == DataOrder::kStreams && config.overlap_step > 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--overlap_step=", config.overlap_step,
+        ": a stream is read once, from its beginning to its end: leave it out, "
+        "or use --data_order=shuffled"));
   }
   return absl::OkStatus();
 }

@@ -22,6 +22,15 @@ enum class LrSchedule { kConstant, kCosine };
 absl::StatusOr<LrSchedule> ParseLrSchedule(absl::string_view name);
 absl::string_view LrScheduleName(LrSchedule schedule);
 
+// In which order the training part is read: as chunks that each begin with a
+// zero state, in a new random order each epoch; or as batch_size streams side
+// by side, each of which carries its state from chunk to chunk.
+enum class DataOrder { kShuffled, kStreams };
+
+// "shuffled" or "streams", in any case. InvalidArgument otherwise.
+absl::StatusOr<DataOrder> ParseDataOrder(absl::string_view name);
+absl::string_view DataOrderName(DataOrder order);
+
 // What a model is: enough to rebuild its layers before weights are read.
 struct ModelConfig {
   RnnType rnn_type = RnnType::kGru;
@@ -44,7 +53,9 @@ struct TrainingConfig {
   double learning_rate = 2e-3;  // after the warm-up
   double grad_clip = 1;         // largest norm of the gradient; 0: off
   double val_fraction = 0.05;   // of the text, taken from its end
+  double test_fraction = 0;     // behind that, and not looked at
   int overlap_step = 0;         // characters between chunks; 0: seq_len
+  DataOrder data_order = DataOrder::kShuffled;
   uint64_t seed = 42;
   int grains = 8;  // pieces of a batch that are summed by a fixed tree
   LrSchedule lr_schedule = LrSchedule::kConstant;
@@ -60,6 +71,7 @@ struct TrainingConfig {
 struct DataConfig {
   int seq_len = 128;
   double val_fraction = 0.05;
+  DataOrder data_order = DataOrder::kShuffled;
 };
 
 // How text is drawn from a model.
@@ -86,9 +98,10 @@ std::string ToJson(const TrainingConfig& config);
 std::string ToJson(const DataConfig& config);
 std::string ToJson(const SamplingConfig& config);
 
-// Reads what ToJson wrote. The text may come from a stranger's checkpoint:
-// InvalidArgument if it is no such object, if a key is missing, unknown or
-// given twice, or if a value has the wrong type or is out of range.
+// Reads what ToJson wrote, also that of an earlier version, whose fields that
+// did not exist get their defaults. The text may come from a stranger's
+// checkpoint: InvalidArgument if it is no such object, if a key is missing,
+// unknown or given twice, or if a value has the wrong type or is out of range.
 absl::StatusOr<ModelConfig> ModelConfigFromJson(absl::string_view json);
 absl::StatusOr<TrainingConfig> TrainingConfigFromJson(absl::string_view json);
 absl::StatusOr<DataConfig> DataConfigFromJson(absl::string_view json);

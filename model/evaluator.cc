@@ -53,9 +53,10 @@ absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
   std::vector<int32_t> targets(rows * seq_len);
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t offset = chunks.offset(first + row);
-    corpus.Read(offset, absl::MakeSpan(inputs).subspan(row * seq_len, seq_len));
-    corpus.Read(offset + 1,
-                absl::MakeSpan(targets).subspan(row * seq_len, seq_len));
+    CHARRNN_RETURN_IF_ERROR(corpus.Read(
+        offset, absl::MakeSpan(inputs).subspan(row * seq_len, seq_len)));
+    CHARRNN_RETURN_IF_ERROR(corpus.Read(
+        offset + 1, absl::MakeSpan(targets).subspan(row * seq_len, seq_len)));
   }
   return Loss(model, {rows, static_cast<int64_t>(seq_len), inputs, targets});
 }

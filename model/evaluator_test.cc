@@ -47,7 +47,8 @@ TEST_F(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
   double expected = 0;
   for (int64_t chunk = 0; chunk < chunks.num_chunks(); ++chunk) {
     std::vector<int32_t> ids(3);
-    corpus_->Read(chunks.offset(chunk), absl::MakeSpan(ids));
+    EXPECT_TRUE(
+        corpus_->Read(chunks.offset(chunk), absl::MakeSpan(ids)).ok());
     const absl::Span<const int32_t> span = ids;
     expected += *Loss(*model_, {1, 2, span.subspan(0, 2), span.subspan(1)});
   }

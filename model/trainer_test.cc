@@ -257,8 +257,12 @@ TEST_F(TrainerTest, AStepIsOneUpdateByTheGradientOfTheWholeBatch) {
   std::vector<int32_t> targets(80);
   for (int64_t row = 0; row < 8; ++row) {
     const int64_t offset = chunks.offset(order.Chunk(row));
-    corpus_->Read(offset, absl::MakeSpan(inputs).subspan(10 * row, 10));
-    corpus_->Read(offset + 1, absl::MakeSpan(targets).subspan(10 * row, 10));
+    EXPECT_THAT(
+        corpus_->Read(offset, absl::MakeSpan(inputs).subspan(10 * row, 10)),
+        IsOk());
+    EXPECT_THAT(corpus_->Read(offset + 1,
+                              absl::MakeSpan(targets).subspan(10 * row, 10)),
+                IsOk());
   }
   const at::Tensor gradient = at::zeros({layout.flat_size()});
   CHARRNN_ASSERT_OK_AND_ASSIGN(

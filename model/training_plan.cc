@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "data/chunk_index.h"
+#include "data/split.h"
 #include "model/config.h"
 
 namespace charrnn {
@@ -15,6 +16,10 @@ namespace {
 
 // A chunk of a single target: an input and the character that follows it.
 constexpr int64_t kSmallestChunk = 2;
+
+SplitFractions FractionsOf(const TrainingConfig& config) {
+  return {config.val_fraction, config.test_fraction};
+}
 
 ChunkIndex TrainingChunks(const TrainingConfig& config, const Split& split) {
   return ChunkIndex::Training(0, split.train_size, config.seq_len,
@@ -26,7 +31,7 @@ ChunkIndex TrainingChunks(const TrainingConfig& config, const Split& split) {
 absl::StatusOr<TrainingPlan> MakeTrainingPlan(const TrainingConfig& config,
                                               int64_t corpus_size) {
   CHARRNN_ASSIGN_OR_RETURN(const Split split,
-                           SplitCorpus(corpus_size, config.val_fraction));
+                           SplitCorpus(corpus_size, FractionsOf(config)));
   TrainingPlan plan = {
       TrainingChunks(config, split),
       ChunkIndex::Validation(split.train_size, split.validation_size,
@@ -55,7 +60,7 @@ absl::StatusOr<FittedConfig> FitToCorpus(const TrainingConfig& config,
         2 * kSmallestChunk, "): use a longer text"));
   }
   CHARRNN_ASSIGN_OR_RETURN(const Split split,
-                           SplitCorpus(corpus_size, config.val_fraction));
+                           SplitCorpus(corpus_size, FractionsOf(config)));
   FittedConfig fitted = {config, {}};
   if (split.train_size <= config.seq_len) {
     fitted.config.seq_len = static_cast<int>(split.train_size - 1);
