@@ -17,11 +17,11 @@
 #include "base/status_macros.h"
 #include "cmd/command_line.h"
 #include "cmd/device_flags.h"
-#include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/split.h"
 #include "data/vocab.h"
 #include "model/config.h"
+#include "model/evaluation_plan.h"
 #include "model/evaluator.h"
 #include "model/metrics/display.h"
 #include "model/pretrained.h"
@@ -52,9 +52,9 @@ absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromFlags(
   return corpus;
 }
 
-// The chunks of the part of a text that --part asks for, cut as in training.
-absl::StatusOr<ChunkIndex> ChunksFromFlags(const Corpus& corpus,
-                                           const DataConfig& data) {
+// The part of a text that --part asks for, read as in training.
+absl::StatusOr<EvaluationPlan> PlanFromFlags(const Corpus& corpus,
+                                             const DataConfig& data) {
   const bool all = absl::GetFlag(FLAGS_part) == "all";
   int64_t begin = 0;
   if (!all) {
@@ -63,16 +63,16 @@ absl::StatusOr<ChunkIndex> ChunksFromFlags(const Corpus& corpus,
         SplitCorpus(corpus.size(), {data.val_fraction});
     begin = split.ok() ? split->train_size : corpus.size();
   }
-  const ChunkIndex chunks =
-      ChunkIndex::Validation(begin, corpus.size() - begin, data.seq_len);
-  if (chunks.num_chunks() == 0) {
+  const EvaluationPlan plan = MakeEvaluationPlan(
+      data.data_order, begin, corpus.size() - begin, data.seq_len);
+  if (NumTargets(plan) == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--data_path: ", corpus.name(), ": its ",
         all ? "text" : "validation part",
         " has fewer than two characters, so there is nothing to predict: use ",
         all ? "" : "--part=all or ", "a longer text"));
   }
-  return chunks;
+  return plan;
 }
 
 std::string Report(const Evaluation& evaluation) {
@@ -107,15 +107,15 @@ absl::Status RunEvaluation(const CommandLine& command_line) {
   CHARRNN_ASSIGN_OR_RETURN(
       const std::unique_ptr<Corpus> corpus,
       CorpusFromFlags(files, command_line.typed, model.vocab));
-  CHARRNN_ASSIGN_OR_RETURN(const ChunkIndex chunks,
-                           ChunksFromFlags(*corpus, model.data));
+  CHARRNN_ASSIGN_OR_RETURN(const EvaluationPlan plan,
+                           PlanFromFlags(*corpus, model.data));
   CHARRNN_LOG(INFO) << "device   " << compute.description;
   CHARRNN_LOG(INFO) << "model    " << model.description;
   CHARRNN_LOG(INFO) << "text     " << corpus->name() << ", part "
                     << absl::GetFlag(FLAGS_part);
   CHARRNN_ASSIGN_OR_RETURN(
       const Evaluation evaluation,
-      Evaluate(*model.network, *corpus, chunks, *compute.pool));
+      Evaluate(*model.network, *corpus, plan, *compute.pool));
   if (!std::isfinite(evaluation.loss())) {
     return absl::DataLossError(absl::StrCat(absl::GetFlag(FLAGS_checkpoint),
                                             ": its loss on ", corpus->name(),

@@ -103,13 +103,18 @@ std::string Place() {
 absl::Status CheckSpace(FileSystem& files, const std::string& path,
                         const RunStart& run) {
   const TrainingConfig& config = run.request.training;
+  const ModelConfig& model = run.request.model;
+  const int64_t stream_values =
+      config.data_order == DataOrder::kStreams
+          ? int64_t{2} * model.num_layers * model.hidden_dim * config.batch_size
+          : 0;
   const int64_t steps = run.plan.total_steps - run.state.progress.step;
   const int64_t saves = std::min(
       steps, steps / run.plan.steps_per_epoch + 1 +
                  (config.save_every > 0 ? steps / config.save_every : 0));
   return LocalCheckpointStore(&files, path, config.keep_checkpoints)
       .CheckSpace(
-          CheckpointBytes(ParameterLayout(run.request.model).flat_size()),
+          CheckpointBytes(ParameterLayout(model).flat_size(), stream_values),
           saves);
 }
 

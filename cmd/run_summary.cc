@@ -1,19 +1,53 @@
 #include "cmd/run_summary.h"
 
 #include <string>
+#include <variant>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "cmd/run_start.h"
 #include "cmd/training_flags.h"
+#include "data/chunk_index.h"
+#include "data/stream_index.h"
 #include "model/config.h"
 #include "model/metrics/display.h"
 #include "model/model_file.h"
 #include "model/parameter_layout.h"
+#include "model/training_plan.h"
 
 namespace charrnn {
+
+namespace {
+
+// What is read in which order, as one line.
+std::string DescribeReading(const TrainingPlan& plan) {
+  const std::string steps =
+      absl::StrCat(Counted(plan.steps_per_epoch, "step"), " an epoch");
+  const StreamIndex* const streams = plan.batches.streams();
+  if (streams == nullptr) {
+    return absl::StrCat(
+        "chunks   ", WithThousands(plan.batches.chunks()->num_chunks()),
+        " to train on, ",
+        WithThousands(std::get<ChunkIndex>(plan.validation).num_chunks()),
+        " to validate with; ", steps);
+  }
+  const auto& validation = std::get<StreamIndex>(plan.validation);
+  return absl::StrCat(
+      "streams  ", WithThousands(streams->num_streams()), " of ",
+      Counted(streams->stream_len(), "character"), " to train on, ",
+      WithThousands(validation.num_streams()), " of ",
+      WithThousands(validation.stream_len()), " to validate with; ",
+      streams->num_unread() > 0
+          ? absl::StrCat(Counted(streams->num_unread(), "character"),
+                         " at the end unread; ")
+          : "",
+      steps);
+}
+
+}  // namespace
 
 void DescribeRun(const RunStart& run) {
   const TrainingRequest& request = run.request;
@@ -22,12 +56,7 @@ void DescribeRun(const RunStart& run) {
   CHARRNN_LOG(INFO) << "text     " << request.corpus->name() << ": "
                     << Counted(request.corpus->size(), "character") << ", "
                     << request.model.vocab_size << " different";
-  CHARRNN_LOG(INFO) << "chunks   "
-                    << WithThousands(run.plan.training.num_chunks())
-                    << " to train on, "
-                    << WithThousands(run.plan.validation.num_chunks())
-                    << " to validate with; "
-                    << Counted(run.plan.steps_per_epoch, "step") << " an epoch";
+  CHARRNN_LOG(INFO) << DescribeReading(run.plan);
   CHARRNN_LOG(INFO) << "model    " << RnnTypeName(request.model.rnn_type)
                     << ", "
                     << WithThousands(

@@ -38,6 +38,10 @@ ABSL_FLAG(int, seq_len, 128, "Characters in a chunk.");
 ABSL_FLAG(int, batch_size, 128, "Chunks in a step.");
 ABSL_FLAG(int, overlap_step, 0,
           "Characters from a chunk's beginning to the next one's; 0: seq_len.");
+ABSL_FLAG(std::string, data_order, "shuffled",
+          "How the text is read: shuffled (chunks in random order, each of "
+          "which begins with an empty memory) or streams (batch_size streams "
+          "side by side, whose memory goes on from chunk to chunk).");
 ABSL_FLAG(double, val_fraction, 0.05,
           "Share of the text, at its end, kept for validation.");
 ABSL_FLAG(int64_t, num_epochs, 5, "Passes over the training part.");
@@ -94,6 +98,8 @@ absl::StatusOr<TrainingConfig> TrainingFromFlags() {
   config.seq_len = absl::GetFlag(FLAGS_seq_len);
   config.batch_size = absl::GetFlag(FLAGS_batch_size);
   config.overlap_step = absl::GetFlag(FLAGS_overlap_step);
+  CHARRNN_ASSIGN_OR_RETURN(config.data_order,
+                           ParseDataOrder(absl::GetFlag(FLAGS_data_order)));
   config.val_fraction = absl::GetFlag(FLAGS_val_fraction);
   config.num_epochs = absl::GetFlag(FLAGS_num_epochs);
   config.max_steps = absl::GetFlag(FLAGS_max_steps);

@@ -13,35 +13,31 @@
 #include "absl/types/span.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "data/chunk_index.h"
+#include "data/batch_plan.h"
 #include "data/corpus.h"
-#include "data/epoch_plan.h"
 
 namespace charrnn {
 namespace {
 
 // `options` with num_rows spelt out, and checked.
-BatchReader::Options Normalized(BatchReader::Options options) {
-  CHARRNN_CHECK(options.batch_size >= 1 && options.prefetch >= 1 &&
-                options.start_step >= 0)
-      << options.batch_size << ", " << options.prefetch << ", "
-      << options.start_step;
-  CHARRNN_CHECK(options.first_row >= 0 &&
-                options.first_row < options.batch_size)
-      << "row " << options.first_row << " of " << options.batch_size;
-  const int rows_left = options.batch_size - options.first_row;
+BatchReader::Options Normalized(BatchReader::Options options, int batch_size) {
+  CHARRNN_CHECK(options.prefetch >= 1 && options.start_step >= 0)
+      << options.prefetch << ", " << options.start_step;
+  CHARRNN_CHECK(options.first_row >= 0 && options.first_row < batch_size)
+      << "row " << options.first_row << " of " << batch_size;
+  const int rows_left = batch_size - options.first_row;
   if (options.num_rows == 0) options.num_rows = rows_left;
   CHARRNN_CHECK(options.num_rows >= 1 && options.num_rows <= rows_left)
       << options.num_rows << " rows from " << options.first_row << " of "
-      << options.batch_size;
+      << batch_size;
   return options;
 }
 
-std::vector<Batch> MakeRing(int prefetch, int rows, int seq_len) {
+// Buffers for rows of at most `max_seq_len` inputs.
+std::vector<Batch> MakeRing(int prefetch, int rows, int max_seq_len) {
   Batch batch;
   batch.rows = rows;
-  batch.seq_len = seq_len;
-  const size_t num_ids = static_cast<size_t>(rows) * seq_len;
+  const size_t num_ids = static_cast<size_t>(rows) * max_seq_len;
   batch.inputs.resize(num_ids);
   batch.targets.resize(num_ids);
   return std::vector<Batch>(prefetch + 1, batch);
@@ -49,16 +45,17 @@ std::vector<Batch> MakeRing(int prefetch, int rows, int seq_len) {
 
 }  // namespace
 
-BatchReader::BatchReader(const Corpus* corpus, const ChunkIndex& chunks,
+BatchReader::BatchReader(const Corpus* corpus, const BatchPlan& plan,
                          const Options& options)
     : corpus_(corpus),
-      chunks_(chunks),
-      options_(Normalized(options)),
-      batches_per_epoch_(chunks.num_chunks() / options.batch_size),
-      ring_(MakeRing(options_.prefetch, options_.num_rows, chunks.chunk_len())),
+      plan_(plan),
+      options_(Normalized(options, plan.batch_size())),
+      ring_(MakeRing(options_.prefetch, options_.num_rows, plan.max_seq_len())),
       filled_(options_.start_step),
-      taken_(options_.start_step) {
-  if (batches_per_epoch_ > 0) thread_ = std::thread(&BatchReader::Run, this);
+      taken_(options_.start_step),
+      offsets_(options_.num_rows) {
+  if (plan_.batches_per_epoch() > 0)
+    thread_ = std::thread(&BatchReader::Run, this);
 }
 
 BatchReader::~BatchReader() {
@@ -71,12 +68,10 @@ BatchReader::~BatchReader() {
 }
 
 absl::StatusOr<const Batch*> BatchReader::Next() {
-  if (batches_per_epoch_ == 0) {
+  if (plan_.batches_per_epoch() == 0) {
     return absl::FailedPreconditionError(absl::StrFormat(
-        "%s: %d chunks of %d characters are not one batch of %d; lower "
-        "--batch_size or --seq_len",
-        corpus_->name(), chunks_.num_chunks(), chunks_.chunk_len(),
-        options_.batch_size));
+        "%s: too short for one batch of %d; lower --batch_size or --seq_len",
+        corpus_->name(), plan_.batch_size()));
   }
   std::unique_lock<std::mutex> lock(mutex_);
   if (taken_ >= options_.end_step) {
@@ -112,14 +107,16 @@ void BatchReader::Run() {
 }
 
 absl::Status BatchReader::Fill(int64_t step, Batch* batch) {
-  const EpochPlan plan(chunks_.num_chunks(), options_.seed,
-                       step / batches_per_epoch_);
-  const int64_t first =
-      step % batches_per_epoch_ * options_.batch_size + options_.first_row;
-  const int seq_len = batch->seq_len;
+  const int seq_len = plan_.seq_len(step);
   batch->step = step;
+  batch->seq_len = seq_len;
+  // Never beyond what was allocated.
+  const size_t num_ids = static_cast<size_t>(batch->rows) * seq_len;
+  batch->inputs.resize(num_ids);
+  batch->targets.resize(num_ids);
+  plan_.Offsets(step, options_.first_row, absl::MakeSpan(offsets_));
   for (int row = 0; row < batch->rows; ++row) {
-    const int64_t offset = chunks_.offset(plan.Chunk(first + row));
+    const int64_t offset = offsets_[row];
     const int64_t at = int64_t{row} * seq_len;
     CHARRNN_RETURN_IF_ERROR(
         corpus_->Read(offset, absl::MakeSpan(&batch->inputs[at], seq_len)));

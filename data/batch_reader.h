@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "data/chunk_index.h"
+#include "data/batch_plan.h"
 #include "data/corpus.h"
 
 namespace charrnn {
@@ -27,25 +27,18 @@ struct Batch {
 };
 
 // Reads the batches of steps [start_step, end_step) in order, on a thread of
-// its own, into a ring of buffers that are allocated once. What step `s` reads
-// is a function of the corpus, the chunks, the seed and `s` alone: batch
-// s % (batches an epoch) of EpochPlan number s / (batches an epoch).
+// its own, into a ring of buffers that are allocated once. What a step reads is
+// a function of the corpus, the plan and the step alone.
 //
 // One thread at a time may call Next().
 //
 //   BatchReader::Options options;
-//   options.batch_size = 128;
-//   options.seed = 42;
 //   options.end_step = 320;
-//   BatchReader reader(corpus.get(), chunks, options);
+//   BatchReader reader(corpus.get(), plan, options);
 //   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
 class BatchReader {
  public:
   struct Options {
-    // Rows of the global batch, over all processes.
-    int batch_size = 0;
-    // Of the shuffle.
-    uint64_t seed = 0;
     // The first step to read (where a resumed run goes on), and the one before
     // which to stop.
     int64_t start_step = 0;
@@ -60,7 +53,7 @@ class BatchReader {
   };
 
   // Starts to read. `corpus` is not owned and must outlive the reader.
-  BatchReader(const Corpus* corpus, const ChunkIndex& chunks,
+  BatchReader(const Corpus* corpus, const BatchPlan& plan,
               const Options& options);
 
   // Ends the thread, which waits for nobody: at most one batch is still read.
@@ -74,7 +67,7 @@ class BatchReader {
   //
   // Possible errors:
   //   kOutOfRange: end_step is reached.
-  //   kFailedPrecondition: the chunks do not make up one whole batch.
+  //   kFailedPrecondition: the plan has not one whole batch.
   //   Those of Corpus::Read; then there is no batch any more.
   absl::StatusOr<const Batch*> Next();
 
@@ -88,9 +81,8 @@ class BatchReader {
   Batch& BufferOf(int64_t step) { return ring_[step % ring_.size()]; }
 
   const Corpus* const corpus_;
-  const ChunkIndex chunks_;
+  const BatchPlan plan_;
   const Options options_;
-  const int64_t batches_per_epoch_;
 
   // One more than prefetch, for the batch that the caller holds. Not guarded:
   // buffers of steps in [taken_, filled_), and that of taken_ - 1, are the
@@ -107,6 +99,8 @@ class BatchReader {
   int64_t taken_;          // guarded by mutex_; steps below are handed out
   bool stopping_ = false;  // guarded by mutex_
   absl::Status error_;     // guarded by mutex_; why step filled_ will not be
+
+  std::vector<int64_t> offsets_;  // the thread's, of the rows that it reads
 
   std::thread thread_;  // Last: it uses all of the above.
 };

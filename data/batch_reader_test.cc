@@ -21,9 +21,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "data/batch_plan.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/epoch_plan.h"
+#include "data/stream_index.h"
 #include "data/vocab.h"
 
 // Counts what is allocated by anyone, so that a test can tell that nothing is.
@@ -106,8 +108,6 @@ class BatchReaderTest : public ::testing::Test {
  protected:
   static BatchReader::Options DefaultOptions() {
     BatchReader::Options options;
-    options.batch_size = kBatchSize;
-    options.seed = 42;
     options.end_step = 5 * kBatchesPerEpoch;
     return options;
   }
@@ -122,12 +122,13 @@ class BatchReaderTest : public ::testing::Test {
   }
 
   std::vector<Batch> ReadAll(const BatchReader::Options& options) {
-    BatchReader reader(&corpus_, chunks_, options);
+    BatchReader reader(&corpus_, plan_, options);
     return ReadAll(reader);
   }
 
-  const ChunkIndex chunks_ =
-      ChunkIndex::Training(0, kNumChunks* kSeqLen + 1, kSeqLen, 0);
+  const BatchPlan plan_ = BatchPlan::Shuffled(
+      ChunkIndex::Training(0, kNumChunks* kSeqLen + 1, kSeqLen, 0), kBatchSize,
+      /*seed=*/42);
   CountingCorpus corpus_{kNumChunks * kSeqLen + 1};
 };
 
@@ -249,7 +250,8 @@ TEST_F(BatchReaderTest, ReadsPartsThatBeginInsideTheCorpusAndOverlap) {
   const auto chunks = ChunkIndex::Training(20, 30, kSeqLen, 2);
   BatchReader::Options options = DefaultOptions();
   options.end_step = chunks.num_chunks() / kBatchSize;
-  BatchReader reader(&corpus_, chunks, options);
+  BatchReader reader(&corpus_, BatchPlan::Shuffled(chunks, kBatchSize, 42),
+                     options);
   const EpochPlan plan(chunks.num_chunks(), 42, 0);
   for (const Batch& batch : ReadAll(reader)) {
     for (int row = 0; row < kBatchSize; ++row) {
@@ -262,7 +264,7 @@ TEST_F(BatchReaderTest, ReadsPartsThatBeginInsideTheCorpusAndOverlap) {
 TEST_F(BatchReaderTest, TheEndIsReportedAsOftenAsAsked) {
   BatchReader::Options options = DefaultOptions();
   options.end_step = 1;
-  BatchReader reader(&corpus_, chunks_, options);
+  BatchReader reader(&corpus_, plan_, options);
   EXPECT_TRUE(reader.Next().ok());
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(reader.Next().status().code(), absl::StatusCode::kOutOfRange);
@@ -272,25 +274,26 @@ TEST_F(BatchReaderTest, TheEndIsReportedAsOftenAsAsked) {
 TEST_F(BatchReaderTest, AReaderWithoutStepsIsAtItsEndAtOnce) {
   BatchReader::Options options = DefaultOptions();
   options.start_step = options.end_step + 1;
-  BatchReader reader(&corpus_, chunks_, options);
+  BatchReader reader(&corpus_, plan_, options);
   EXPECT_EQ(reader.Next().status().code(), absl::StatusCode::kOutOfRange);
   EXPECT_EQ(corpus_.num_reads(), 0);
 }
 
-TEST_F(BatchReaderTest, TooFewChunksForOneBatchIsAnErrorThatNamesBoth) {
+TEST_F(BatchReaderTest, TooFewChunksForOneBatchIsAnErrorThatNamesIt) {
   const auto chunks = ChunkIndex::Training(0, 3 * kSeqLen + 1, kSeqLen, 0);
-  BatchReader reader(&corpus_, chunks, DefaultOptions());
+  BatchReader reader(&corpus_, BatchPlan::Shuffled(chunks, kBatchSize, 42),
+                     DefaultOptions());
   const absl::Status status = reader.Next().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("counting: 3 chunks of 5 characters are not one batch "
-                        "of 4; lower --batch_size or --seq_len"));
+              HasSubstr("counting: too short for one batch of 4; lower "
+                        "--batch_size or --seq_len"));
 }
 
 TEST_F(BatchReaderTest, WhatCannotBeReadIsTheErrorOfItsStep) {
   // All batches of the first epoch but those with the last chunk's ids.
   corpus_.DamageFrom((kNumChunks - 1) * kSeqLen);
-  BatchReader reader(&corpus_, chunks_, DefaultOptions());
+  BatchReader reader(&corpus_, plan_, DefaultOptions());
   const EpochPlan plan(kNumChunks, 42, 0);
   int64_t position = 0;
   while (plan.Chunk(position) != kNumChunks - 1) ++position;
@@ -308,7 +311,7 @@ TEST_F(BatchReaderTest, ReadsAheadAsFarAsPrefetchAndNoFurther) {
     {
       BatchReader::Options options = DefaultOptions();
       options.prefetch = prefetch;
-      BatchReader reader(&corpus, chunks_, options);
+      BatchReader reader(&corpus, plan_, options);
       corpus.AwaitReads(prefetch * kReadsPerBatch);
       ASSERT_TRUE(reader.Next().ok());
       ASSERT_TRUE(reader.Next().ok());
@@ -324,7 +327,7 @@ TEST_F(BatchReaderTest, ABatchStaysAsItIsUntilTheNextIsAskedFor) {
     const CountingCorpus corpus(kNumChunks * kSeqLen + 1);
     BatchReader::Options options = DefaultOptions();
     options.prefetch = prefetch;
-    BatchReader reader(&corpus, chunks_, options);
+    BatchReader reader(&corpus, plan_, options);
     for (int64_t step = 0; step + prefetch < options.end_step; ++step) {
       const absl::StatusOr<const Batch*> batch = reader.Next();
       ASSERT_TRUE(batch.ok()) << batch.status();
@@ -340,7 +343,7 @@ TEST_F(BatchReaderTest, BuffersAreReusedAndNothingIsAllocatedOnTheWay) {
   BatchReader::Options options = DefaultOptions();
   options.end_step = 1000;
   options.prefetch = 3;
-  BatchReader reader(&corpus_, chunks_, options);
+  BatchReader reader(&corpus_, plan_, options);
   // The first round starts the thread and what belongs to it.
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(reader.Next().ok());
   const int64_t allocations_before = num_allocations;
@@ -363,7 +366,7 @@ TEST_F(BatchReaderTest, CanBeDestroyedAtAnyMoment) {
         BatchReader::Options options = DefaultOptions();
         options.end_step = 1'000'000;
         options.prefetch = prefetch;
-        BatchReader reader(&corpus, chunks_, options);
+        BatchReader reader(&corpus, plan_, options);
         for (int i = 0; i < taken; ++i) ASSERT_TRUE(reader.Next().ok());
         // Once while it still reads, and once while it waits for room.
         if (when_full) corpus.AwaitReads((taken + prefetch) * kReadsPerBatch);
@@ -372,18 +375,32 @@ TEST_F(BatchReaderTest, CanBeDestroyedAtAnyMoment) {
   }
 }
 
-TEST_F(BatchReaderTest, SeedsReadInOrdersOfTheirOwn) {
+TEST_F(BatchReaderTest, StreamsAreReadChunkByChunkToTheirEnds) {
+  // 17 inputs a stream: three chunks of five and one of two.
+  const BatchPlan plan =
+      BatchPlan::Streams(StreamIndex(0, kNumChunks * kSeqLen, 4, kSeqLen));
   BatchReader::Options options = DefaultOptions();
-  const std::vector<Batch> with_42 = ReadAll(options);
-  options.seed = 43;
-  EXPECT_NE(ReadAll(options)[0].inputs, with_42[0].inputs);
+  options.end_step = 2 * plan.batches_per_epoch();
+  BatchReader reader(&corpus_, plan, options);
+  for (const Batch& batch : ReadAll(reader)) {
+    const int64_t chunk = batch.step % 4;
+    ASSERT_EQ(batch.seq_len, chunk == 3 ? 2 : kSeqLen);
+    ASSERT_EQ(batch.inputs.size(), 4 * batch.seq_len);
+    for (int row = 0; row < 4; ++row) {
+      for (int t = 0; t < batch.seq_len; ++t) {
+        const int32_t offset = 17 * row + static_cast<int>(chunk) * kSeqLen + t;
+        ASSERT_EQ(batch.inputs[row * batch.seq_len + t], offset);
+        ASSERT_EQ(batch.targets[row * batch.seq_len + t], offset + 1);
+      }
+    }
+  }
 }
 
 TEST_F(BatchReaderTest, RowsOutsideTheGlobalBatchEndTheProgram) {
   BatchReader::Options options = DefaultOptions();
   options.first_row = 2;
   options.num_rows = 3;
-  EXPECT_DEATH(BatchReader(&corpus_, chunks_, options), "3 rows from 2 of 4");
+  EXPECT_DEATH(BatchReader(&corpus_, plan_, options), "3 rows from 2 of 4");
 }
 
 }  // namespace

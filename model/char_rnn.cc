@@ -21,6 +21,7 @@
 #include "model/config.h"
 #include "model/dropout.h"
 #include "model/parameter_layout.h"
+#include "model/rnn_state.h"
 
 namespace charrnn {
 

@@ -9,14 +9,9 @@
 #include "model/config.h"
 #include "model/dropout.h"
 #include "model/parameter_layout.h"
+#include "model/rnn_state.h"
 
 namespace charrnn {
-
-// What a recurrent network remembers of the text before, for B rows.
-struct RnnState {
-  at::Tensor hidden;  // [L, B, H]
-  at::Tensor cell;    // [L, B, H]; LSTM only
-};
 
 // The network: Embedding -> GRU or LSTM -> Dropout -> Linear, computed by
 // LibTorch's own operators on the device that its memory is on.

@@ -1,5 +1,6 @@
 #include "model/checkpoint.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -17,6 +18,7 @@
 #include "model/parameter_layout.h"
 #include "model/parameter_tensors.h"
 #include "model/safetensors.h"
+#include "model/stream_states.h"
 #include "model/train_progress.h"
 
 namespace charrnn {
@@ -25,9 +27,19 @@ namespace {
 constexpr char kOptimizerFileName[] = "optimizer.safetensors";
 constexpr char kProgressFileName[] = "trainer.json";
 
+constexpr char kStreamsFileName[] = "streams.safetensors";
+
 constexpr char kOptimizerFormat[] = "charrnn.optimizer.1";
+constexpr char kStreamsFormat[] = "charrnn.streams.1";
 constexpr char kExpAvg[] = "exp_avg.";
 constexpr char kExpAvgSq[] = "exp_avg_sq.";
+
+absl::Status CheckFormat(const Safetensors& file, const std::string& format) {
+  const std::map<std::string, std::string> expected = {{"format", format}};
+  if (file.metadata == expected) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("its format is not '", format, "'"));
+}
 
 absl::StatusOr<std::string> EncodeOptimizer(const Checkpoint& checkpoint) {
   const ParameterLayout layout(checkpoint.model.config);
@@ -42,12 +54,7 @@ absl::StatusOr<std::string> EncodeOptimizer(const Checkpoint& checkpoint) {
 
 absl::Status DecodeOptimizer(absl::string_view bytes, Checkpoint& checkpoint) {
   CHARRNN_ASSIGN_OR_RETURN(const Safetensors file, DecodeSafetensors(bytes));
-  const std::map<std::string, std::string> expected = {
-      {"format", kOptimizerFormat}};
-  if (file.metadata != expected) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("its format is not '", kOptimizerFormat, "'"));
-  }
+  CHARRNN_RETURN_IF_ERROR(CheckFormat(file, kOptimizerFormat));
   const ParameterLayout layout(checkpoint.model.config);
   CHARRNN_ASSIGN_OR_RETURN(checkpoint.exp_avg,
                            FlattenTensors(layout, file.tensors, kExpAvg));
@@ -56,6 +63,21 @@ absl::Status DecodeOptimizer(absl::string_view bytes, Checkpoint& checkpoint) {
   if (file.tensors.size() != 2 * layout.parameters().size()) {
     return absl::InvalidArgumentError("it has tensors of other kinds");
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> EncodeStreams(const Checkpoint& checkpoint) {
+  return EncodeSafetensors(
+      StreamTensors(checkpoint.model.config, checkpoint.streams),
+      {{"format", kStreamsFormat}});
+}
+
+absl::Status DecodeStreams(absl::string_view bytes, Checkpoint& checkpoint) {
+  CHARRNN_ASSIGN_OR_RETURN(const Safetensors file, DecodeSafetensors(bytes));
+  CHARRNN_RETURN_IF_ERROR(CheckFormat(file, kStreamsFormat));
+  CHARRNN_ASSIGN_OR_RETURN(
+      checkpoint.streams,
+      StreamStatesFromTensors(checkpoint.model.config, file.tensors));
   return absl::OkStatus();
 }
 
@@ -73,6 +95,10 @@ absl::StatusOr<std::vector<CheckpointFile>> EncodeCheckpoint(
   std::vector<CheckpointFile> files;
   files.push_back({kModelFileName, std::move(model)});
   files.push_back({kOptimizerFileName, std::move(optimizer)});
+  if (!checkpoint.streams.hidden.empty()) {
+    CHARRNN_ASSIGN_OR_RETURN(std::string streams, EncodeStreams(checkpoint));
+    files.push_back({kStreamsFileName, std::move(streams)});
+  }
   files.push_back({kProgressFileName, ToJson(checkpoint.progress)});
   files.push_back({kManifestFileName, EncodeManifest(files)});
   return files;
@@ -85,20 +111,32 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(
                            read(kManifestFileName));
   CHARRNN_ASSIGN_OR_RETURN(const Manifest manifest,
                            Manifest::Decode(manifest_text));
+  std::vector<std::string> names = {kModelFileName, kOptimizerFileName,
+                                    kProgressFileName};
+  const std::vector<std::string> listed = manifest.names();
+  const bool has_streams =
+      std::find(listed.begin(), listed.end(), kStreamsFileName) != listed.end();
+  if (has_streams) names.emplace_back(kStreamsFileName);
   std::map<std::string, std::string> files;
-  for (const char* name :
-       {kModelFileName, kOptimizerFileName, kProgressFileName}) {
+  for (const std::string& name : names) {
     CHARRNN_ASSIGN_OR_RETURN(std::string bytes, read(name));
     CHARRNN_RETURN_IF_ERROR(manifest.Check(name, bytes));
     files[name] = std::move(bytes);
   }
   absl::StatusOr<ModelSnapshot> model = DecodeModel(files[kModelFileName]);
   if (!model.ok()) return Senseless(model.status(), kModelFileName);
-  Checkpoint checkpoint = {*std::move(model), {}, {}, {}};
+  Checkpoint checkpoint = {*std::move(model), {}, {}, {}, {}};
   if (const absl::Status decoded =
           DecodeOptimizer(files[kOptimizerFileName], checkpoint);
       !decoded.ok()) {
     return Senseless(decoded, kOptimizerFileName);
+  }
+  if (has_streams) {
+    if (const absl::Status decoded =
+            DecodeStreams(files[kStreamsFileName], checkpoint);
+        !decoded.ok()) {
+      return Senseless(decoded, kStreamsFileName);
+    }
   }
   absl::StatusOr<TrainProgress> progress =
       TrainProgressFromJson(files[kProgressFileName]);

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
+#include "model/stream_states.h"
 #include "model/train_progress.h"
 
 namespace charrnn {
@@ -20,16 +21,18 @@ struct Checkpoint {
   std::vector<float> exp_avg;
   std::vector<float> exp_avg_sq;
   TrainProgress progress;
+  StreamStates streams = {};  // empty where chunks are shuffled
 };
 
 // The files of a checkpoint, in the order in which they are to be written:
 //
 //   model.safetensors      the model by itself (see EncodeModel)
 //   optimizer.safetensors  "exp_avg.<parameter>", "exp_avg_sq.<parameter>"
+//   streams.safetensors    "hidden" and an LSTM's "cell", if there are streams
 //   trainer.json           the progress
 //   MANIFEST.json          the sizes and checksums of those
 //
-// The two safetensors files hold nothing that does not change the numbers: no
+// The safetensors files hold nothing that does not change the numbers: no
 // path, time, host or thread count.
 absl::StatusOr<std::vector<CheckpointFile>> EncodeCheckpoint(
     const Checkpoint& checkpoint);

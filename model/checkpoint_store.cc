@@ -330,10 +330,11 @@ absl::Status LocalCheckpointStore::Retain(int64_t best_step) {
   return Sweep(kDeleted);
 }
 
-int64_t CheckpointBytes(int64_t flat_size) {
+int64_t CheckpointBytes(int64_t flat_size, int64_t stream_values) {
   // Weights and two moments; names, the vocabulary and the rest are small.
   constexpr int64_t kRest = 64 << 10;
-  return 3 * static_cast<int64_t>(sizeof(float)) * flat_size + kRest;
+  return static_cast<int64_t>(sizeof(float)) * (3 * flat_size + stream_values) +
+         kRest;
 }
 
 }  // namespace charrnn

@@ -117,8 +117,8 @@ class LocalCheckpointStore : public CheckpointStore {
 };
 
 // Bytes that a checkpoint of a model with `flat_size` parameters takes on a
-// disk, about.
-int64_t CheckpointBytes(int64_t flat_size);
+// disk, about, if its streams' states are so many numbers.
+int64_t CheckpointBytes(int64_t flat_size, int64_t stream_values);
 
 }  // namespace charrnn
 

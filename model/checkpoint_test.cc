@@ -98,6 +98,22 @@ TEST(CheckpointTest, TheManifestIsWrittenLast) {
                                  "trainer.json", "MANIFEST.json"));
 }
 
+TEST(CheckpointTest, StreamsHaveAFileOfTheirOwn) {
+  Checkpoint checkpoint = SomeCheckpoint();
+  checkpoint.streams.hidden = {1, 2, 3, 4, 5, 6};  // two streams
+  const std::vector<CheckpointFile> encoded = *EncodeCheckpoint(checkpoint);
+  Files files;
+  for (const CheckpointFile& file : encoded) files[file.name] = file.bytes;
+  EXPECT_EQ(files.count("streams.safetensors"), 1);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Checkpoint read, Decode(files));
+  EXPECT_EQ(read.streams.hidden, checkpoint.streams.hidden);
+  files["streams.safetensors"].back() ^= 1;
+  EXPECT_THAT(Decode(files), StatusIs(absl::StatusCode::kDataLoss,
+                                      HasSubstr("streams.safetensors")));
+  files.erase("streams.safetensors");
+  EXPECT_FALSE(Decode(files).ok());
+}
+
 TEST(CheckpointTest, TheModelIsReadableByItself) {
   EXPECT_THAT(DecodeModel(SomeFiles()[kModelFileName]), IsOk());
 }

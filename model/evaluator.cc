@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,108 +15,242 @@
 #include "base/thread_pool.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
+#include "data/stream_index.h"
 #include "model/char_rnn.h"
+#include "model/evaluation_plan.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/loss.h"
+#include "model/rnn_state.h"
 #include "model/torch_status.h"
 
 namespace charrnn {
 namespace {
 
-// Chunks a grain: enough rows for an efficient matrix product, few enough that
-// the grains of a small text still keep all cores busy.
-constexpr int64_t kGrainChunksCpu = 16;
+// Rows a grain, chunks or streams: enough for an efficient matrix product, few
+// enough that the grains of a small text still keep all cores busy.
+constexpr int64_t kGrainRowsCpu = 16;
 
-// A GPU takes one grain after the other, and wants large ones: so many targets.
+// A GPU takes one grain after the other, and wants large ones: so many targets
+// of chunks, and so many streams, of which there are never more than 128.
 constexpr int64_t kGrainTargetsGpu = 65536;
+constexpr int64_t kGrainStreamsGpu = 32;
 
-int64_t GrainChunks(const CharRnn& model, int64_t chunk_len) {
-  if (model.device().is_cpu()) return kGrainChunksCpu;
-  return std::max<int64_t>(1, kGrainTargetsGpu / chunk_len);
-}
+// Several processes meet after so many chunks of a grain's rows each: seldom
+// enough to lose no time, and often enough that the faster ones do not take the
+// slower ones, for which they wait, for dead.
+constexpr int64_t kRoundChunks = 32;
 
-// Several processes meet after so many grains each: seldom enough to lose no
-// time, and often enough that the faster ones do not take the slower ones, for
-// which they wait, for dead.
-constexpr int64_t kRoundGrains = 32;
-
-int64_t RoundGrains(int64_t num_processes, int64_t num_grains) {
-  return num_processes == 1 ? num_grains : kRoundGrains * num_processes;
-}
-
-// The loss of chunks [first, last), nats summed over their targets.
-absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
-                                 const ChunkIndex& chunks, int64_t first,
-                                 int64_t last) {
-  const int64_t rows = last - first;
-  const size_t seq_len = chunks.chunk_len();
-  std::vector<int32_t> inputs(rows * seq_len);
-  std::vector<int32_t> targets(rows * seq_len);
-  for (int64_t row = 0; row < rows; ++row) {
-    const int64_t offset = chunks.offset(first + row);
-    CHARRNN_RETURN_IF_ERROR(corpus.Read(
-        offset, absl::MakeSpan(inputs).subspan(row * seq_len, seq_len)));
-    CHARRNN_RETURN_IF_ERROR(corpus.Read(
-        offset + 1, absl::MakeSpan(targets).subspan(row * seq_len, seq_len)));
+// The loss of rows of `seq_len` inputs that begin at `offsets`, nats summed
+// over their targets; `state` as for Loss().
+absl::StatusOr<double> RowsLoss(const CharRnn& model, const Corpus& corpus,
+                                absl::Span<const int64_t> offsets,
+                                size_t seq_len, RnnState* state) {
+  std::vector<int32_t> inputs(offsets.size() * seq_len);
+  std::vector<int32_t> targets(offsets.size() * seq_len);
+  for (size_t row = 0; row < offsets.size(); ++row) {
+    const auto of_row = [&](std::vector<int32_t>& ids) {
+      return absl::MakeSpan(ids).subspan(row * seq_len, seq_len);
+    };
+    CHARRNN_RETURN_IF_ERROR(corpus.Read(offsets[row], of_row(inputs)));
+    CHARRNN_RETURN_IF_ERROR(corpus.Read(offsets[row] + 1, of_row(targets)));
   }
-  return Loss(model, {rows, static_cast<int64_t>(seq_len), inputs, targets});
+  return Loss(model,
+              {static_cast<int64_t>(offsets.size()),
+               static_cast<int64_t>(seq_len), inputs, targets},
+              state);
+}
+
+// Computes with all that an evaluation is given.
+class Evaluator {
+ public:
+  Evaluator(const CharRnn& model, const Corpus& corpus, ThreadPool& pool,
+            GradientReducer& others, const std::function<bool()>& stop)
+      : model_(model),
+        corpus_(corpus),
+        pool_(pool),
+        others_(others),
+        stop_(stop) {}
+
+  // The sums of the losses of all grains, which all processes get.
+  absl::StatusOr<std::vector<double>> GrainLosses(const ChunkIndex& chunks);
+  absl::StatusOr<std::vector<double>> GrainLosses(const StreamIndex& streams);
+
+ private:
+  // A run of streams on their way, and their loss so far.
+  struct StreamGrain {
+    IndexRange streams;
+    RnnState state;
+    double loss = 0;
+  };
+
+  // Calls `compute` for each of `count` grains, side by side on a CPU, until
+  // it is told to stop.
+  absl::Status ForEachGrain(
+      int64_t count, const std::function<absl::Status(int64_t)>& compute);
+
+  absl::StatusOr<double> ChunksLoss(const ChunkIndex& chunks, IndexRange range);
+
+  // Takes the grain through chunks [first, last) of its streams.
+  absl::Status Advance(const StreamIndex& streams, int64_t first, int64_t last,
+                       StreamGrain& grain);
+
+  // The share of this process, of streams in grains of `grain_rows`.
+  absl::StatusOr<std::vector<StreamGrain>> OwnGrains(const StreamIndex& streams,
+                                                     int64_t grain_rows);
+
+  const CharRnn& model_;
+  const Corpus& corpus_;
+  ThreadPool& pool_;
+  GradientReducer& others_;
+  const std::function<bool()>& stop_;
+};
+
+absl::Status Evaluator::ForEachGrain(
+    int64_t count, const std::function<absl::Status(int64_t)>& compute) {
+  std::vector<absl::Status> statuses(count);
+  const auto compute_one = [&](int64_t grain) {
+    if (stop_()) {
+      statuses[grain] = absl::CancelledError("the evaluation was stopped");
+      return;
+    }
+    absl::Status status;
+    statuses[grain] =
+        CatchTorch("evaluating", [&] { status = compute(grain); });
+    if (statuses[grain].ok()) statuses[grain] = std::move(status);
+  };
+  if (model_.device().is_cpu()) {
+    pool_.ParallelFor(count, compute_one);
+  } else {
+    for (int64_t grain = 0; grain < count; ++grain) compute_one(grain);
+  }
+  for (const absl::Status& status : statuses) {
+    CHARRNN_RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> Evaluator::ChunksLoss(const ChunkIndex& chunks,
+                                             IndexRange range) {
+  std::vector<int64_t> offsets;
+  for (int64_t chunk = range.begin; chunk < range.end; ++chunk) {
+    offsets.push_back(chunks.offset(chunk));
+  }
+  return RowsLoss(model_, corpus_, offsets, chunks.chunk_len(), nullptr);
+}
+
+absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
+    const ChunkIndex& chunks) {
+  const int64_t rows =
+      model_.device().is_cpu()
+          ? kGrainRowsCpu
+          : std::max<int64_t>(1, kGrainTargetsGpu / chunks.chunk_len());
+  const int64_t num_grains = (chunks.num_chunks() + rows - 1) / rows;
+  const int64_t processes = others_.num_processes();
+  const int64_t round = processes == 1 ? num_grains : kRoundChunks * processes;
+  std::vector<double> losses(num_grains);
+  for (int64_t begin = 0; begin < num_grains; begin += round) {
+    const int64_t size = std::min(round, num_grains - begin);
+    const IndexRange share = others_.LocalShare(size);
+    CHARRNN_RETURN_IF_ERROR(ForEachGrain(share.size(), [&](int64_t i) {
+      const int64_t grain = begin + share.begin + i;
+      const IndexRange range = {
+          grain * rows, std::min((grain + 1) * rows, chunks.num_chunks())};
+      CHARRNN_ASSIGN_OR_RETURN(losses[grain], ChunksLoss(chunks, range));
+      return absl::OkStatus();
+    }));
+    CHARRNN_RETURN_IF_ERROR(
+        others_.Share(absl::MakeSpan(losses).subspan(begin, size)));
+  }
+  return losses;
+}
+
+absl::StatusOr<std::vector<Evaluator::StreamGrain>> Evaluator::OwnGrains(
+    const StreamIndex& streams, int64_t grain_rows) {
+  const int64_t num_streams = streams.num_streams();
+  const IndexRange share =
+      others_.LocalShare((num_streams + grain_rows - 1) / grain_rows);
+  std::vector<StreamGrain> grains(share.size());
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("evaluating", [&] {
+    for (int64_t i = 0; i < share.size(); ++i) {
+      const int64_t first = (share.begin + i) * grain_rows;
+      grains[i].streams = {first, std::min(first + grain_rows, num_streams)};
+      grains[i].state = model_.ZeroState(grains[i].streams.size());
+    }
+  }));
+  return grains;
+}
+
+absl::Status Evaluator::Advance(const StreamIndex& streams, int64_t first,
+                                int64_t last, StreamGrain& grain) {
+  std::vector<int64_t> offsets(grain.streams.size());
+  for (int64_t chunk = first; chunk < last; ++chunk) {
+    if (stop_()) return absl::CancelledError("the evaluation was stopped");
+    for (int64_t i = 0; i < grain.streams.size(); ++i) {
+      offsets[i] = streams.offset(grain.streams.begin + i, chunk);
+    }
+    CHARRNN_ASSIGN_OR_RETURN(const double loss,
+                             RowsLoss(model_, corpus_, offsets,
+                                      streams.chunk_len(chunk), &grain.state));
+    grain.loss += loss;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
+    const StreamIndex& streams) {
+  const int64_t rows =
+      model_.device().is_cpu() ? kGrainRowsCpu : kGrainStreamsGpu;
+  CHARRNN_ASSIGN_OR_RETURN(std::vector<StreamGrain> grains,
+                           OwnGrains(streams, rows));
+  const int64_t num_grains = (streams.num_streams() + rows - 1) / rows;
+  const IndexRange share = others_.LocalShare(num_grains);
+  const int64_t processes = others_.num_processes();
+  // The same in all of them, and as much work as a round of chunks.
+  const int64_t round =
+      processes == 1
+          ? streams.num_chunks()
+          : std::max<int64_t>(1, kRoundChunks * processes / num_grains);
+  std::vector<double> losses(num_grains);
+  for (int64_t begin = 0; begin < streams.num_chunks(); begin += round) {
+    const int64_t end = std::min(begin + round, streams.num_chunks());
+    CHARRNN_RETURN_IF_ERROR(ForEachGrain(share.size(), [&](int64_t i) {
+      return Advance(streams, begin, end, grains[i]);
+    }));
+    losses.assign(num_grains, 0);
+    for (int64_t i = 0; i < share.size(); ++i) {
+      losses[share.begin + i] = grains[i].loss;
+    }
+    CHARRNN_RETURN_IF_ERROR(others_.Share(absl::MakeSpan(losses)));
+  }
+  return losses;
 }
 
 }  // namespace
 
 absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
-                                    const ChunkIndex& chunks, ThreadPool& pool,
-                                    GradientReducer& others,
+                                    const EvaluationPlan& plan,
+                                    ThreadPool& pool, GradientReducer& others,
                                     const std::function<bool()>& stop) {
   Evaluation evaluation;
-  const int64_t num_chunks = chunks.num_chunks();
-  evaluation.chars = num_chunks * chunks.chunk_len();
-  if (num_chunks == 0) return evaluation;
-  const int64_t grain_chunks = GrainChunks(model, chunks.chunk_len());
-  const int64_t num_grains = (num_chunks + grain_chunks - 1) / grain_chunks;
-  std::vector<double> losses(num_grains);
-  std::vector<absl::Status> statuses(num_grains);
-  const auto compute = [&](int64_t grain) {
-    const int64_t first = grain * grain_chunks;
-    const int64_t last = std::min(first + grain_chunks, num_chunks);
-    absl::StatusOr<double> loss;
-    if (stop()) {
-      statuses[grain] = absl::CancelledError("the evaluation was stopped");
-      return;
-    }
-    statuses[grain] = CatchTorch("evaluating", [&] {
-      loss = GrainLoss(model, corpus, chunks, first, last);
-    });
-    if (statuses[grain].ok()) statuses[grain] = loss.status();
-    if (loss.ok()) losses[grain] = *loss;
-  };
-  const int64_t round = RoundGrains(others.num_processes(), num_grains);
-  for (int64_t begin = 0; begin < num_grains; begin += round) {
-    const int64_t size = std::min(round, num_grains - begin);
-    const IndexRange share = others.LocalShare(size);
-    if (model.device().is_cpu()) {
-      pool.ParallelFor(share.size(),
-                       [&](int64_t i) { compute(begin + share.begin + i); });
-    } else {
-      for (int64_t i = share.begin; i < share.end; ++i) compute(begin + i);
-    }
-    for (int64_t i = share.begin; i < share.end; ++i) {
-      CHARRNN_RETURN_IF_ERROR(statuses[begin + i]);
-    }
-    CHARRNN_RETURN_IF_ERROR(
-        others.Share(absl::MakeSpan(losses).subspan(begin, size)));
-  }
+  evaluation.chars = NumTargets(plan);
+  if (evaluation.chars == 0) return evaluation;
+  Evaluator evaluator(model, corpus, pool, others, stop);
+  CHARRNN_ASSIGN_OR_RETURN(
+      std::vector<double> losses,
+      std::visit(
+          [&](const auto& parts) { return evaluator.GrainLosses(parts); },
+          plan));
   TreeSum(absl::MakeSpan(losses));
   evaluation.loss_sum = losses.front();
   return evaluation;
 }
 
 absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
-                                    const ChunkIndex& chunks,
+                                    const EvaluationPlan& plan,
                                     ThreadPool& pool) {
   LocalReducer nobody(&pool);
-  return Evaluate(model, corpus, chunks, pool, nobody);
+  return Evaluate(model, corpus, plan, pool, nobody);
 }
 
 }  // namespace charrnn

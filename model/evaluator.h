@@ -6,9 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "base/thread_pool.h"
-#include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "model/char_rnn.h"
+#include "model/evaluation_plan.h"
 #include "model/gradient_reducer.h"
 
 namespace charrnn {
@@ -22,23 +22,24 @@ struct Evaluation {
   double loss() const { return loss_sum / static_cast<double>(chars); }
 };
 
-// A full pass over chunks of a text, without dropout, each chunk from a zero
-// state. Chunks are cut into grains of a fixed size whose losses are summed by
-// the fixed tree, so that the number depends on nothing but model and text.
+// A full pass over what `plan` reads of a text, without dropout. Chunks, or
+// streams, are cut into grains of a fixed size whose losses are summed by the
+// fixed tree, so that the number depends on nothing but model and text.
 //
 // The processes of `others`, all of which call it, share the work, and all get
 // the number. Gives up soon once `stop`, which any thread may call, says so.
 //
 // Possible errors: Cancelled if `stop` said so; those of `others` and of
-// CatchTorch.
+// CatchTorch and of Corpus::Read.
 absl::StatusOr<Evaluation> Evaluate(
-    const CharRnn& model, const Corpus& corpus, const ChunkIndex& chunks,
+    const CharRnn& model, const Corpus& corpus, const EvaluationPlan& plan,
     ThreadPool& pool, GradientReducer& others,
     const std::function<bool()>& stop = [] { return false; });
 
 // The same by this process alone.
 absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
-                                    const ChunkIndex& chunks, ThreadPool& pool);
+                                    const EvaluationPlan& plan,
+                                    ThreadPool& pool);
 
 }  // namespace charrnn
 

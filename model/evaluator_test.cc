@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
+#include "data/stream_index.h"
 #include "data/vocab.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
@@ -47,8 +48,7 @@ TEST_F(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
   double expected = 0;
   for (int64_t chunk = 0; chunk < chunks.num_chunks(); ++chunk) {
     std::vector<int32_t> ids(3);
-    EXPECT_TRUE(
-        corpus_->Read(chunks.offset(chunk), absl::MakeSpan(ids)).ok());
+    EXPECT_TRUE(corpus_->Read(chunks.offset(chunk), absl::MakeSpan(ids)).ok());
     const absl::Span<const int32_t> span = ids;
     expected += *Loss(*model_, {1, 2, span.subspan(0, 2), span.subspan(1)});
   }
@@ -81,6 +81,33 @@ TEST_F(EvaluatorTest, NothingToPredictIsNotANumber) {
                                Evaluate(*model_, *corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 0);
   EXPECT_TRUE(std::isnan(evaluation.loss()));
+}
+
+TEST_F(EvaluatorTest, StreamsRememberAllThatCameBefore) {
+  // 20 streams of 17: two grains, and in chunks of five.
+  const StreamIndex streams(0, corpus_->size(), 20, 5);
+  double expected = 0;
+  for (int64_t stream = 0; stream < 20; ++stream) {
+    std::vector<int32_t> ids(18);
+    ASSERT_THAT(corpus_->Read(streams.offset(stream, 0), absl::MakeSpan(ids)),
+                IsOk());
+    const absl::Span<const int32_t> span = ids;
+    expected += *Loss(*model_, {1, 17, span.subspan(0, 17), span.subspan(1)});
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
+                               Evaluate(*model_, *corpus_, streams, *pool_));
+  EXPECT_EQ(evaluation.chars, 340);
+  EXPECT_NEAR(evaluation.loss_sum, expected, 1e-3);
+}
+
+TEST_F(EvaluatorTest, StreamsGiveTheSameBitsWithAnyNumberOfThreads) {
+  const StreamIndex streams(0, corpus_->size(), 50, 2);
+  const double expected =
+      Evaluate(*model_, *corpus_, streams, *pool_)->loss_sum;
+  for (const int threads : {2, 3}) {
+    const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
+    EXPECT_EQ(Evaluate(*model_, *corpus_, streams, *pool)->loss_sum, expected);
+  }
 }
 
 }  // namespace

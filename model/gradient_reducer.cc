@@ -14,12 +14,20 @@
 #include "model/flat_blocks.h"
 #include "model/grains.h"
 #include "model/loss.h"
+#include "model/rnn_state.h"
+#include "model/torch_status.h"
 
 namespace charrnn {
 
-absl::StatusOr<GradientSums> GradientReducer::LossAndGradient(
-    const CharRnn&, const TextRows&, const DropoutKey&) {
+absl::StatusOr<GradientSums> GradientReducer::LossAndGradient(const CharRnn&,
+                                                              const TextRows&,
+                                                              const DropoutKey&,
+                                                              RnnState*) {
   return absl::UnimplementedError("it does not overlap");
+}
+
+absl::Status LocalReducer::Gather(const at::Tensor& own, at::Tensor& all) {
+  return CatchTorch("gathering", [&] { all.copy_(own); });
 }
 
 absl::Status LocalReducer::Reduce(int64_t, GradientSums& sums) {

@@ -14,6 +14,7 @@
 #include "model/dropout.h"
 #include "model/grains.h"
 #include "model/loss.h"
+#include "model/rnn_state.h"
 
 namespace charrnn {
 
@@ -40,16 +41,26 @@ class GradientReducer {
   // How many processes there are.
   virtual int64_t num_processes() const = 0;
 
-  // Which of `count` pieces of work, such as grains, are this process's.
-  virtual IndexRange LocalShare(int64_t count) const = 0;
+  // Which of them this is: a number in [0, num_processes()).
+  virtual int64_t process() const = 0;
+
+  // Which of `count` pieces of work, such as grains, are those of `process`,
+  // and of this one.
+  IndexRange ShareOf(int64_t process, int64_t count) const {
+    return GrainRows(count, num_processes(), process);
+  }
+  IndexRange LocalShare(int64_t count) const {
+    return ShareOf(process(), count);
+  }
 
   // Whether gradients are reduced while others are still computed: then this
   // computes those of the local rows, a share of the batch, and returns the
-  // reduced ones; and there is no Reduce().
+  // reduced ones; and there is no Reduce(). `state` is as for Loss().
   virtual bool overlaps() const { return false; }
   virtual absl::StatusOr<GradientSums> LossAndGradient(const CharRnn& model,
                                                        const TextRows& text,
-                                                       const DropoutKey& key);
+                                                       const DropoutKey& key,
+                                                       RnnState* state);
 
   // Sums those of `num_grains` grains that are this process's share, given in
   // order, with those of all others. Returns the same sums everywhere.
@@ -57,6 +68,9 @@ class GradientReducer {
 
   // Of `values` each process has those of its share; afterwards all have all.
   virtual absl::Status Share(absl::Span<double> values) = 0;
+
+  // Makes `all`, [num_processes() * n], the tensors [n] of all, in order.
+  virtual absl::Status Gather(const at::Tensor& own, at::Tensor& all) = 0;
 };
 
 // One process: all grains are its own, summed by the fixed tree.
@@ -66,9 +80,10 @@ class LocalReducer : public GradientReducer {
   explicit LocalReducer(ThreadPool* pool) : pool_(pool) {}
 
   int64_t num_processes() const override { return 1; }
-  IndexRange LocalShare(int64_t count) const override { return {0, count}; }
+  int64_t process() const override { return 0; }
   absl::Status Reduce(int64_t num_grains, GradientSums& sums) override;
   absl::Status Share(absl::Span<double>) override { return absl::OkStatus(); }
+  absl::Status Gather(const at::Tensor& own, at::Tensor& all) override;
 
  private:
   ThreadPool* pool_;

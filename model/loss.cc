@@ -16,6 +16,7 @@
 #include "model/char_rnn.h"
 #include "model/dropout.h"
 #include "model/parameter_layout.h"
+#include "model/rnn_state.h"
 #include "model/torch_status.h"
 
 namespace charrnn {
@@ -34,21 +35,28 @@ at::Tensor IdTensor(absl::Span<const int32_t> ids, int64_t rows,
 
 at::Tensor SummedLoss(const CharRnn& model,
                       const std::vector<at::Tensor>& weights,
-                      const TextRows& text, const DropoutKey* dropout) {
+                      const TextRows& text, const DropoutKey* dropout,
+                      RnnState* state) {
   const at::Tensor inputs =
       IdTensor(text.inputs, text.rows, text.seq_len, model.device());
   const at::Tensor targets =
       IdTensor(text.targets, text.rows, text.seq_len, model.device());
-  const at::Tensor logits = model.Forward(weights, inputs, dropout, nullptr);
+  const at::Tensor logits = model.Forward(weights, inputs, dropout, state);
+  if (state != nullptr) {
+    state->hidden = state->hidden.detach();
+    if (state->cell.defined()) state->cell = state->cell.detach();
+  }
   return at::cross_entropy_loss(logits.flatten(0, 1), targets.flatten(),
                                 /*weight=*/{}, at::Reduction::Sum);
 }
 
-absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text) {
+absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text,
+                            RnnState* state) {
   double loss = 0;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("computing the loss", [&] {
     const c10::InferenceMode no_gradients;
-    loss = SummedLoss(model, model.Weights(), text, nullptr).item<double>();
+    loss =
+        SummedLoss(model, model.Weights(), text, nullptr, state).item<double>();
   }));
   return loss;
 }
@@ -56,11 +64,12 @@ absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text) {
 absl::StatusOr<double> LossAndGradient(const CharRnn& model,
                                        const TextRows& text,
                                        const DropoutKey& dropout,
-                                       const at::Tensor& gradient) {
+                                       const at::Tensor& gradient,
+                                       RnnState* state) {
   double loss = 0;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("computing the gradient", [&] {
     const std::vector<at::Tensor> leaves = model.Leaves();
-    const at::Tensor sum = SummedLoss(model, leaves, text, &dropout);
+    const at::Tensor sum = SummedLoss(model, leaves, text, &dropout, state);
     const std::vector<at::Tensor> gradients =
         torch::autograd::grad({sum}, leaves);
     const absl::Span<const ParameterSpec> specs = model.layout().parameters();

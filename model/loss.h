@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "model/char_rnn.h"
 #include "model/dropout.h"
+#include "model/rnn_state.h"
 
 namespace charrnn {
 
@@ -22,18 +23,21 @@ struct TextRows {
 };
 
 // The cross entropy of the model's predictions, in nats, summed over all
-// B * T targets; each row starts from a zero state.
+// B * T targets. `state` is what the rows begin with, and afterwards what they
+// end with; null stands for zeros that nobody wants back.
 //
 // Possible errors: those of CatchTorch. A loss that is not finite is returned
 // as it is.
-absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text);
+absl::StatusOr<double> Loss(const CharRnn& model, const TextRows& text,
+                            RnnState* state = nullptr);
 
 // The same as a scalar of autograd's, of the weights that are given, from
-// model.Weights() or model.Leaves(); `dropout` null: none. Throws: call it
-// inside CatchTorch.
+// model.Weights() or model.Leaves(); `dropout` null: none. No gradient goes
+// through `state`. Throws: call it inside CatchTorch.
 at::Tensor SummedLoss(const CharRnn& model,
                       const std::vector<at::Tensor>& weights,
-                      const TextRows& text, const DropoutKey* dropout);
+                      const TextRows& text, const DropoutKey* dropout,
+                      RnnState* state);
 
 // The same with dropout, and its gradient with regard to every parameter,
 // written to `gradient`, [layout().flat_size()] on the model's device; what is
@@ -43,7 +47,8 @@ at::Tensor SummedLoss(const CharRnn& model,
 absl::StatusOr<double> LossAndGradient(const CharRnn& model,
                                        const TextRows& text,
                                        const DropoutKey& dropout,
-                                       const at::Tensor& gradient);
+                                       const at::Tensor& gradient,
+                                       RnnState* state = nullptr);
 
 }  // namespace charrnn
 

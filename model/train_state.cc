@@ -29,8 +29,17 @@ at::Tensor ToTensor(absl::Span<const float> values, const std::string& device) {
   return tensor.to(at::Device(device));
 }
 
+// [L, B, H] of the sizes that `config` has.
+at::Tensor ToStates(const std::vector<float>& values, const ModelConfig& config,
+                    const std::string& device) {
+  if (values.empty()) return {};
+  return ToTensor(values, device)
+      .view({config.num_layers, -1, config.hidden_dim});
+}
+
 std::vector<float> ToVector(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kCPU);
+  if (!tensor.defined()) return {};
+  const at::Tensor values = tensor.to(at::kCPU).contiguous();
   const auto* begin = values.const_data_ptr<float>();
   return {begin, begin + values.numel()};
 }
@@ -76,6 +85,9 @@ absl::StatusOr<TrainState> TrainState::FromCheckpoint(
     state.parameters = ToTensor(checkpoint.model.parameters, device);
     state.exp_avg = ToTensor(checkpoint.exp_avg, device);
     state.exp_avg_sq = ToTensor(checkpoint.exp_avg_sq, device);
+    const ModelConfig& config = checkpoint.model.config;
+    state.streams.hidden = ToStates(checkpoint.streams.hidden, config, device);
+    state.streams.cell = ToStates(checkpoint.streams.cell, config, device);
   }));
   state.progress = checkpoint.progress;
   return state;
@@ -84,11 +96,13 @@ absl::StatusOr<TrainState> TrainState::FromCheckpoint(
 absl::StatusOr<Checkpoint> TrainState::ToCheckpoint(const ModelConfig& config,
                                                     const DataConfig& data,
                                                     const Vocab& vocab) const {
-  Checkpoint checkpoint = {{config, data, vocab, {}}, {}, {}, progress};
+  Checkpoint checkpoint = {{config, data, vocab, {}}, {}, {}, progress, {}};
   CHARRNN_RETURN_IF_ERROR(CatchTorch("copying the model", [&] {
     checkpoint.model.parameters = ToVector(parameters);
     checkpoint.exp_avg = ToVector(exp_avg);
     checkpoint.exp_avg_sq = ToVector(exp_avg_sq);
+    checkpoint.streams.hidden = ToVector(streams.hidden);
+    checkpoint.streams.cell = ToVector(streams.cell);
   }));
   return checkpoint;
 }

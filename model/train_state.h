@@ -12,6 +12,7 @@
 #include "model/checkpoint.h"
 #include "model/config.h"
 #include "model/parameter_layout.h"
+#include "model/rnn_state.h"
 #include "model/train_progress.h"
 
 namespace charrnn {
@@ -39,6 +40,10 @@ struct TrainState {
   at::Tensor parameters;
   at::Tensor exp_avg;     // Adam's first moment
   at::Tensor exp_avg_sq;  // Adam's second moment
+
+  // What each stream begins the next step with, of batch_size rows. Undefined
+  // where chunks are shuffled, and in a run that has not begun.
+  RnnState streams;
 
   TrainProgress progress;
 };

@@ -1,8 +1,10 @@
 #include "model/trainer.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -27,11 +29,13 @@
 #include "model/checkpoint.h"
 #include "model/config.h"
 #include "model/dropout.h"
+#include "model/evaluation_plan.h"
 #include "model/evaluator.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/learning_rate.h"
 #include "model/loss.h"
+#include "model/rnn_state.h"
 #include "model/sampler.h"
 #include "model/torch_status.h"
 #include "model/train_observer.h"
@@ -87,16 +91,15 @@ absl::Status Trainer::Run() {
 
 absl::Status Trainer::RunSteps() {
   const TrainingConfig& config = options_.training;
+  CHARRNN_RETURN_IF_ERROR(PrepareStreams());
   const IndexRange rows = LocalRows();
   BatchReader::Options reading;
-  reading.batch_size = config.batch_size;
-  reading.seed = config.seed;
   reading.start_step = progress_.step;
   reading.end_step = plan_.total_steps;
   reading.prefetch = options_.prefetch;
   reading.first_row = static_cast<int>(rows.begin);
   reading.num_rows = static_cast<int>(rows.size());
-  BatchReader reader(parts_.corpus, plan_.training, reading);
+  BatchReader reader(parts_.corpus, plan_.batches, reading);
 
   bool last = Finished(config, plan_, progress_);
   if (progress_.due) {
@@ -116,9 +119,27 @@ absl::Status Trainer::RunSteps() {
   return FinishSaving();
 }
 
+absl::Status Trainer::PrepareStreams() {
+  RnnState& streams = state_->streams;
+  if (plan_.batches.streams() == nullptr) {
+    streams = RnnState();
+    return absl::OkStatus();
+  }
+  return CatchTorch("allocating the streams", [&] {
+    RnnState none = model_.ZeroState(options_.training.batch_size);
+    // There may be others than before, if somebody said that he means it.
+    const bool same =
+        streams.defined() && streams.hidden.sizes() == none.hidden.sizes();
+    if (!same || !plan_.batches.Continues(progress_.step)) {
+      streams = std::move(none);
+    }
+  });
+}
+
 absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
-  absl::StatusOr<GradientSums> sums = ReducedGradients(*batch);
+  RnnState next_streams;
+  absl::StatusOr<GradientSums> sums = ReducedGradients(*batch, &next_streams);
   if (absl::IsResourceExhausted(sums.status())) {
     return absl::ResourceExhaustedError(
         absl::StrCat(sums.status().message(),
@@ -140,6 +161,11 @@ absl::Status Trainer::Step(BatchReader& reader) {
   }
   CHARRNN_RETURN_IF_ERROR(norm.status());
   ++progress_.step;
+  state_->streams = std::move(next_streams);
+  // The text has come to its end: from there on it is read once more.
+  if (!plan_.batches.Continues(progress_.step)) {
+    CHARRNN_RETURN_IF_ERROR(PrepareStreams());
+  }
   progress_.due = true;
   progress_.step_loss = loss_sum / static_cast<double>(targets);
   progress_.grad_norm = *norm;
@@ -150,9 +176,13 @@ absl::Status Trainer::Step(BatchReader& reader) {
 }
 
 IndexRange Trainer::LocalRows() const {
+  return RowsOf(parts_.reducer->process());
+}
+
+IndexRange Trainer::RowsOf(int64_t process) const {
   const int64_t rows = options_.training.batch_size;
-  if (parts_.reducer->overlaps()) return parts_.reducer->LocalShare(rows);
-  const IndexRange grains = parts_.reducer->LocalShare(num_grains_);
+  if (parts_.reducer->overlaps()) return parts_.reducer->ShareOf(process, rows);
+  const IndexRange grains = parts_.reducer->ShareOf(process, num_grains_);
   return {GrainRows(rows, num_grains_, grains.begin).begin,
           GrainRows(rows, num_grains_, grains.end - 1).end};
 }
@@ -177,19 +207,60 @@ std::vector<IndexRange> Trainer::LocalPieces() const {
   return pieces;
 }
 
-absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch) {
-  if (!parts_.reducer->overlaps()) {
-    CHARRNN_ASSIGN_OR_RETURN(GradientSums sums, ComputeGradients(batch));
-    CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), sums));
-    return sums;
-  }
+absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch,
+                                                       RnnState* next_streams) {
   const IndexRange rows = LocalRows();
-  return parts_.reducer->LossAndGradient(
-      model_, {rows.size(), batch.seq_len, batch.inputs, batch.targets},
-      {options_.training.seed, batch.step, options_.model.dropout, rows.begin});
+  RnnState own;
+  RnnState* streams = nullptr;
+  if (state_->streams.defined()) {
+    CHARRNN_RETURN_IF_ERROR(CatchTorch("copying the streams", [&] {
+      own = StateOfRows(state_->streams, rows);
+    }));
+    streams = &own;
+  }
+  GradientSums sums;
+  if (parts_.reducer->overlaps()) {
+    CHARRNN_ASSIGN_OR_RETURN(
+        sums,
+        parts_.reducer->LossAndGradient(
+            model_, {rows.size(), batch.seq_len, batch.inputs, batch.targets},
+            {options_.training.seed, batch.step, options_.model.dropout,
+             rows.begin},
+            streams));
+  } else {
+    CHARRNN_ASSIGN_OR_RETURN(sums, ComputeGradients(batch, streams));
+    CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), sums));
+  }
+  if (streams != nullptr) {
+    CHARRNN_ASSIGN_OR_RETURN(*next_streams, ShareStreams(own));
+  }
+  return sums;
 }
 
-absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {
+absl::StatusOr<RnnState> Trainer::ShareStreams(const RnnState& own) {
+  const int64_t processes = parts_.reducer->num_processes();
+  if (processes == 1) return own;
+  std::vector<int64_t> counts;
+  for (int64_t process = 0; process < processes; ++process) {
+    counts.push_back(RowsOf(process).size());
+  }
+  const int64_t most = *std::max_element(counts.begin(), counts.end());
+  at::Tensor packed;
+  at::Tensor gathered;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("packing the streams", [&] {
+    packed = PackState(own, most);
+    gathered = at::empty({processes * packed.numel()}, packed.options());
+  }));
+  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Gather(packed, gathered));
+  RnnState all;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("unpacking the streams", [&] {
+    all = UnpackStates(gathered, most, counts, own);
+  }));
+  return all;
+}
+
+absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch,
+                                                       RnnState* streams) {
   const std::vector<IndexRange> pieces = LocalPieces();
   const auto num_pieces = static_cast<int64_t>(pieces.size());
   const int64_t first_row = pieces.front().begin;
@@ -202,20 +273,27 @@ absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {
     }
   }));
   std::vector<absl::Status> statuses(pieces.size());
+  std::vector<RnnState> states(pieces.size());
   parts_.pool->ParallelFor(num_pieces, [&](int64_t i) {
     const IndexRange range = pieces[i];
+    const IndexRange local = {range.begin - first_row, range.end - first_row};
     const auto slice = [&](const std::vector<int32_t>& ids) {
-      return absl::MakeConstSpan(ids).subspan(
-          (range.begin - first_row) * batch.seq_len,
-          range.size() * batch.seq_len);
+      return absl::MakeConstSpan(ids).subspan(local.begin * batch.seq_len,
+                                              local.size() * batch.seq_len);
     };
     const DropoutKey dropout = {options_.training.seed, batch.step,
                                 options_.model.dropout, range.begin};
-    const absl::StatusOr<double> loss =
-        LossAndGradient(model_,
-                        {range.size(), batch.seq_len, slice(batch.inputs),
-                         slice(batch.targets)},
-                        dropout, sums.gradients[i]);
+    if (streams != nullptr) {
+      statuses[i] = CatchTorch("copying the streams", [&] {
+        states[i] = StateOfRows(*streams, local);
+      });
+      if (!statuses[i].ok()) return;
+    }
+    const absl::StatusOr<double> loss = LossAndGradient(
+        model_,
+        {range.size(), batch.seq_len, slice(batch.inputs),
+         slice(batch.targets)},
+        dropout, sums.gradients[i], streams == nullptr ? nullptr : &states[i]);
     if (loss.ok()) {
       sums.losses[i] = *loss;
     } else {
@@ -224,6 +302,10 @@ absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch) {
   });
   for (const absl::Status& status : statuses) {
     CHARRNN_RETURN_IF_ERROR(status);
+  }
+  if (streams != nullptr) {
+    CHARRNN_RETURN_IF_ERROR(CatchTorch("joining the streams",
+                                       [&] { *streams = JoinRows(states); }));
   }
   return sums;
 }
@@ -304,7 +386,7 @@ absl::Status Trainer::Sample(double loss) {
 }
 
 absl::Status Trainer::Validate() {
-  if (plan_.validation.num_chunks() == 0) {
+  if (NumTargets(plan_.validation) == 0) {
     // A run that holds nothing out cannot tell models apart.
     progress_.best_step = progress_.step;
     return absl::OkStatus();
@@ -329,12 +411,12 @@ absl::Status Trainer::Validate() {
 
 absl::Status Trainer::StartSaving() {
   progress_.wall_s = WallSeconds();
-  CHARRNN_ASSIGN_OR_RETURN(
-      Checkpoint checkpoint,
-      state_->ToCheckpoint(
-          options_.model,
-          {options_.training.seq_len, options_.training.val_fraction},
-          parts_.corpus->vocab()));
+  CHARRNN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
+                           state_->ToCheckpoint(options_.model,
+                                                {options_.training.seq_len,
+                                                 options_.training.val_fraction,
+                                                 options_.training.data_order},
+                                                parts_.corpus->vocab()));
   saving_ =
       Saving{progress_, std::async(std::launch::async,
                                    [this, checkpoint = std::move(checkpoint)] {

@@ -23,6 +23,7 @@
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/optimizer.h"
+#include "model/rnn_state.h"
 #include "model/train_observer.h"
 #include "model/train_progress.h"
 #include "model/train_state.h"
@@ -110,9 +111,12 @@ class Trainer {
   };
 
   absl::Status RunSteps();
+  // Lets each stream begin with what it ended with, or with nothing.
+  absl::Status PrepareStreams();
   // One step, up to and including the update.
   absl::Status Step(BatchReader& reader);
-  // The rows of the global batch that this process computes.
+  // The rows of the global batch that `process` computes, and this one.
+  IndexRange RowsOf(int64_t process) const;
   IndexRange LocalRows() const;
   bool ByGrains() const;
   // The pieces in which all processes compute the batch.
@@ -120,8 +124,14 @@ class Trainer {
   // The local rows, in the pieces in which they are computed side by side.
   std::vector<IndexRange> LocalPieces() const;
   // Those of the whole batch, or of the local grains before the reduction.
-  absl::StatusOr<GradientSums> ReducedGradients(const Batch& batch);
-  absl::StatusOr<GradientSums> ComputeGradients(const Batch& batch);
+  // `streams` is what the local rows begin with, and afterwards what they end
+  // with; null where chunks are shuffled. So is `next_streams`, of all rows.
+  absl::StatusOr<GradientSums> ReducedGradients(const Batch& batch,
+                                                RnnState* next_streams);
+  absl::StatusOr<GradientSums> ComputeGradients(const Batch& batch,
+                                                RnnState* streams);
+  // What all streams end with, given those of the local rows.
+  absl::StatusOr<RnnState> ShareStreams(const RnnState& own);
 
   // What is due after the step that has been counted. Cancelled if the run is
   // to stop; then a checkpoint has been committed. Aborted if it is to yield.

@@ -42,6 +42,7 @@
 #include "model/model_snapshot.h"
 #include "model/optimizer.h"
 #include "model/parameter_layout.h"
+#include "model/rnn_state.h"
 #include "model/torch_threads.h"
 #include "model/train_observer.h"
 #include "model/train_progress.h"
@@ -251,7 +252,8 @@ TEST_F(TrainerTest, AStepIsOneUpdateByTheGradientOfTheWholeBatch) {
   const ParameterLayout layout(options_.model);
   TrainState expected = *TrainState::Initial(layout, 42, "cpu");
   const CharRnn model(options_.model, expected.parameters);
-  const ChunkIndex chunks = MakeTrainingPlan(options_.training, 347)->training;
+  const ChunkIndex chunks =
+      *MakeTrainingPlan(options_.training, 347)->batches.chunks();
   const EpochPlan order(chunks.num_chunks(), 42, 0);
   std::vector<int32_t> inputs(80);
   std::vector<int32_t> targets(80);
@@ -293,19 +295,22 @@ struct Outcome {
   std::vector<float> parameters;
   std::vector<float> exp_avg;
   std::vector<float> exp_avg_sq;
+  std::vector<float> streams;
   std::string progress;
   std::vector<std::string> records;
 
   friend bool operator==(const Outcome& a, const Outcome& b) {
     return a.parameters == b.parameters && a.exp_avg == b.exp_avg &&
-           a.exp_avg_sq == b.exp_avg_sq && a.progress == b.progress &&
-           a.records == b.records;
+           a.exp_avg_sq == b.exp_avg_sq && a.streams == b.streams &&
+           a.progress == b.progress && a.records == b.records;
   }
 };
 
-class ResumeTest : public TrainerTest {
+class ResumeTest : public TrainerTest,
+                   public testing::WithParamInterface<DataOrder> {
  protected:
   ResumeTest() {
+    options_.training.data_order = GetParam();
     options_.model.dropout = 0.2;
     options_.training.lr_schedule = LrSchedule::kCosine;
     options_.training.warmup_steps = 3;
@@ -313,12 +318,17 @@ class ResumeTest : public TrainerTest {
     options_.sampling.max_generate = 4;
   }
 
+  int64_t StepsPerEpoch() const {
+    return MakeTrainingPlan(options_.training, corpus_->size())
+        ->steps_per_epoch;
+  }
+
   Outcome Result() const {
     const Checkpoint& last = store_.checkpoints.back();
     TrainProgress progress = last.progress;
     progress.wall_s = progress.training_s = 0;
-    return {last.model.parameters, last.exp_avg, last.exp_avg_sq,
-            ToJson(progress), notes_.records};
+    return {last.model.parameters, last.exp_avg,     last.exp_avg_sq,
+            last.streams.hidden,   ToJson(progress), notes_.records};
   }
 
   // Goes on from a checkpoint as a new process would.
@@ -331,13 +341,13 @@ class ResumeTest : public TrainerTest {
   }
 };
 
-TEST_F(ResumeTest, FromAnyStepIsAsIfTheRunHadNeverEnded) {
+TEST_P(ResumeTest, FromAnyStepIsAsIfTheRunHadNeverEnded) {
   options_.training.save_every = 1;
   ASSERT_THAT(Train(), IsOk());
   const Outcome expected = Result();
   const std::vector<std::string> records = notes_.records;
   const std::vector<Checkpoint> checkpoints = store_.checkpoints;
-  ASSERT_THAT(checkpoints, SizeIs(8));
+  ASSERT_THAT(checkpoints, SizeIs(2 * StepsPerEpoch()));
   for (const Checkpoint& checkpoint : checkpoints) {
     if (&checkpoint == &checkpoints.back()) break;
     notes_.records = records;
@@ -346,7 +356,7 @@ TEST_F(ResumeTest, FromAnyStepIsAsIfTheRunHadNeverEnded) {
   }
 }
 
-TEST_F(ResumeTest, AfterAStopAtAnyMomentIsAsIfTheRunHadNeverEnded) {
+TEST_P(ResumeTest, AfterAStopAtAnyMomentIsAsIfTheRunHadNeverEnded) {
   ASSERT_THAT(Train(), IsOk());
   const Outcome expected = Result();
   bool stopped = true;
@@ -378,7 +388,7 @@ TEST_F(ResumeTest, AfterAStopAtAnyMomentIsAsIfTheRunHadNeverEnded) {
   EXPECT_EQ(num_due, num_stops);
 }
 
-TEST_F(ResumeTest, ARunThatHasEndedGoesOnWithMoreSteps) {
+TEST_P(ResumeTest, ARunThatHasEndedGoesOnWithMoreSteps) {
   ASSERT_THAT(Train(), IsOk());
   const std::vector<float> expected = Result().parameters;
   options_.training.max_steps = 5;
@@ -388,7 +398,7 @@ TEST_F(ResumeTest, ARunThatHasEndedGoesOnWithMoreSteps) {
   EXPECT_EQ(Result().parameters, expected);
 }
 
-TEST_F(ResumeTest, TimesAddUp) {
+TEST_P(ResumeTest, TimesAddUp) {
   options_.training.max_steps = 3;
   ASSERT_THAT(Train(), IsOk());
   Checkpoint checkpoint = store_.checkpoints.back();
@@ -399,6 +409,13 @@ TEST_F(ResumeTest, TimesAddUp) {
   EXPECT_GT(notes_.reports.back().wall_s, 1e6);
   EXPECT_GT(store_.checkpoints.back().progress.wall_s, 1e6);
 }
+
+INSTANTIATE_TEST_SUITE_P(DataOrders, ResumeTest,
+                         testing::Values(DataOrder::kShuffled,
+                                         DataOrder::kStreams),
+                         [](const auto& info) {
+                           return std::string(DataOrderName(info.param));
+                         });
 
 TEST_F(TrainerTest, TrainingGoesOnWhileACheckpointIsWritten) {
   options_.training.save_every = 1;
@@ -528,6 +545,90 @@ TEST_F(TrainerTest, TheModelSavedIsTheModelTrained) {
   EXPECT_EQ(model.vocab, corpus_->vocab());
 }
 
+// Eight streams of 41 characters: four steps of ten and one of a single one, of
+// weights that do not change, so that what they remember can be told.
+class StreamsTest : public TrainerTest,
+                    public testing::WithParamInterface<RnnType> {
+ protected:
+  StreamsTest() {
+    options_.model.rnn_type = GetParam();
+    options_.model.num_layers = 2;
+    options_.model.dropout = 0;
+    options_.training.data_order = DataOrder::kStreams;
+    options_.training.learning_rate = 1e-30;
+    options_.training.save_every = 1;
+  }
+
+  // What the model remembers of the first `length` characters of each stream.
+  RnnState StateAfter(int64_t length) {
+    const CharRnn model(options_.model, state_.parameters);
+    RnnState state = model.ZeroState(8);
+    std::vector<int32_t> inputs(8 * length);
+    for (int64_t stream = 0; stream < 8; ++stream) {
+      EXPECT_THAT(corpus_->Read(41 * stream, absl::MakeSpan(inputs).subspan(
+                                                 stream * length, length)),
+                  IsOk());
+    }
+    EXPECT_THAT(Loss(model, {8, length, inputs, inputs}, &state), IsOk());
+    return state;
+  }
+};
+
+TEST_P(StreamsTest, ACheckpointHoldsWhatIsRememberedOfEachStream) {
+  ASSERT_THAT(Train(), IsOk());
+  ASSERT_THAT(store_.checkpoints, SizeIs(10));
+  for (int64_t step = 1; step <= 4; ++step) {
+    const RnnState expected = StateAfter(10 * step);
+    for (const int64_t epoch : {0, 1}) {
+      const TrainState state = *TrainState::FromCheckpoint(
+          store_.checkpoints[5 * epoch + step - 1], "cpu");
+      EXPECT_TRUE(at::allclose(state.streams.hidden, expected.hidden));
+      ASSERT_EQ(state.streams.cell.defined(), GetParam() == RnnType::kLstm);
+      if (!expected.cell.defined()) continue;
+      EXPECT_TRUE(at::allclose(state.streams.cell, expected.cell));
+    }
+  }
+}
+
+TEST_P(StreamsTest, AnEpochBeginsWithNothingRemembered) {
+  ASSERT_THAT(Train(), IsOk());
+  ASSERT_THAT(notes_.steps, SizeIs(10));
+  for (int step = 0; step < 5; ++step) {
+    EXPECT_EQ(notes_.steps[step].loss, notes_.steps[step + 5].loss);
+    EXPECT_EQ(notes_.steps[step].targets, step < 4 ? 80 : 8);
+  }
+  const std::vector<float>& last = store_.checkpoints[4].streams.hidden;
+  EXPECT_EQ(last, std::vector<float>(last.size(), 0));
+}
+
+TEST_P(StreamsTest, ValidationReadsStreamsToo) {
+  options_.training.val_fraction = 0.5;
+  ASSERT_THAT(Train(), IsOk());
+  // 173 characters: 17 streams of ten.
+  EXPECT_EQ(notes_.validations.front().chars, 170);
+  EXPECT_EQ(store_.checkpoints.back().model.data.data_order,
+            DataOrder::kStreams);
+}
+
+TEST_P(StreamsTest, AnotherNumberOfStreamsBeginsWithNothingRemembered) {
+  options_.training.max_steps = 3;
+  ASSERT_THAT(Train(), IsOk());
+  options_.training.batch_size = 4;
+  options_.training.max_steps = 5;
+  ASSERT_THAT(Continue(), IsOk());
+  EXPECT_EQ(state_.streams.hidden.size(1), 4);
+  options_.training.data_order = DataOrder::kShuffled;
+  options_.training.max_steps = 6;
+  ASSERT_THAT(Continue(), IsOk());
+  EXPECT_FALSE(state_.streams.defined());
+}
+
+INSTANTIATE_TEST_SUITE_P(Networks, StreamsTest,
+                         testing::Values(RnnType::kGru, RnnType::kLstm),
+                         [](const auto& info) {
+                           return std::string(RnnTypeName(info.param));
+                         });
+
 // The bits of a run: its last model, and Adam's state.
 class TrainerBitsTest : public TrainerTest,
                         public testing::WithParamInterface<RnnType> {
@@ -553,6 +654,23 @@ TEST_P(TrainerBitsTest, AreTheSameForAnyThreadsAndPrefetch) {
       EXPECT_TRUE(at::equal(state_.exp_avg, expected.exp_avg));
       EXPECT_TRUE(at::equal(state_.exp_avg_sq, expected.exp_avg_sq));
     }
+  }
+}
+
+TEST_P(TrainerBitsTest, OfStreamsAreTheSameForAnyThreads) {
+  options_.training.overlap_step = 0;
+  options_.training.data_order = DataOrder::kStreams;
+  options_.training.seq_len = 2;
+  options_.training.num_epochs = 1;
+  options_.training.batch_size = 20;  // grains of two and of three streams
+  options_.training.max_steps = 0;
+  ASSERT_THAT(Train(1), IsOk());
+  const TrainState expected = state_;
+  const Checkpoint checkpoint = store_.checkpoints.back();
+  for (const int threads : {2, 3}) {
+    ASSERT_THAT(Train(threads), IsOk());
+    EXPECT_TRUE(at::equal(state_.parameters, expected.parameters));
+    EXPECT_TRUE(at::equal(state_.exp_avg_sq, expected.exp_avg_sq));
   }
 }
 

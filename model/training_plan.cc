@@ -7,9 +7,12 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "data/batch_plan.h"
 #include "data/chunk_index.h"
 #include "data/split.h"
+#include "data/stream_index.h"
 #include "model/config.h"
+#include "model/evaluation_plan.h"
 
 namespace charrnn {
 namespace {
@@ -26,6 +29,15 @@ ChunkIndex TrainingChunks(const TrainingConfig& config, const Split& split) {
                               config.overlap_step);
 }
 
+BatchPlan Batches(const TrainingConfig& config, const Split& split) {
+  if (config.data_order == DataOrder::kStreams) {
+    return BatchPlan::Streams(
+        StreamIndex(0, split.train_size, config.batch_size, config.seq_len));
+  }
+  return BatchPlan::Shuffled(TrainingChunks(config, split), config.batch_size,
+                             config.seed);
+}
+
 }  // namespace
 
 absl::StatusOr<TrainingPlan> MakeTrainingPlan(const TrainingConfig& config,
@@ -33,16 +45,16 @@ absl::StatusOr<TrainingPlan> MakeTrainingPlan(const TrainingConfig& config,
   CHARRNN_ASSIGN_OR_RETURN(const Split split,
                            SplitCorpus(corpus_size, FractionsOf(config)));
   TrainingPlan plan = {
-      TrainingChunks(config, split),
-      ChunkIndex::Validation(split.train_size, split.validation_size,
-                             config.seq_len),
+      Batches(config, split),
+      MakeEvaluationPlan(config.data_order, split.train_size,
+                         split.validation_size, config.seq_len),
   };
-  plan.steps_per_epoch = plan.training.num_chunks() / config.batch_size;
+  plan.steps_per_epoch = plan.batches.batches_per_epoch();
   if (plan.steps_per_epoch == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the training part of ", split.train_size, " characters makes ",
-        plan.training.num_chunks(), " chunks of --seq_len=", config.seq_len,
-        ", fewer than --batch_size=", config.batch_size));
+        TrainingChunks(config, split).num_chunks(), " chunks of --seq_len=",
+        config.seq_len, ", fewer than --batch_size=", config.batch_size));
   }
   plan.schedule_steps = plan.steps_per_epoch * config.num_epochs;
   plan.total_steps = plan.schedule_steps;

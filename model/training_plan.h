@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "data/chunk_index.h"
+#include "data/batch_plan.h"
 #include "model/config.h"
+#include "model/evaluation_plan.h"
 
 namespace charrnn {
 
 // Where the steps of a run lie in its text.
 struct TrainingPlan {
-  ChunkIndex training;
-  ChunkIndex validation;  // without chunks: nothing is held out
+  BatchPlan batches;
+  EvaluationPlan validation;  // without a target: nothing is held out
   int64_t steps_per_epoch = 0;
   int64_t total_steps = 0;  // after which the run ends
   // Over which the learning rate's schedule spreads: all epochs, however early
@@ -34,7 +35,7 @@ struct FittedConfig {
 };
 
 // Lowers seq_len and then batch_size as far as a small text demands, so that
-// MakeTrainingPlan finds at least one batch.
+// MakeTrainingPlan finds at least one batch, and a stream at least one chunk.
 // InvalidArgument if the text is shorter than two chunks of a single target.
 absl::StatusOr<FittedConfig> FitToCorpus(const TrainingConfig& config,
                                          int64_t corpus_size);

@@ -1,8 +1,11 @@
 #include "model/training_plan.h"
 
 #include <cstdint>
+#include <variant>
 
 #include "absl/status/status.h"
+#include "data/chunk_index.h"
+#include "data/stream_index.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/config.h"
@@ -20,11 +23,38 @@ constexpr int64_t kTinyShakespeare = 1115394;
 TEST(TrainingPlanTest, TinyShakespeareIsCutAsTheNotebookCutsIt) {
   const auto plan = MakeTrainingPlan(TrainingConfig(), kTinyShakespeare);
   ASSERT_THAT(plan, IsOk());
-  EXPECT_EQ(plan->training.num_chunks(), 8278);
-  EXPECT_EQ(plan->validation.num_chunks(), 435);
-  EXPECT_EQ(plan->validation.offset(0), 1059625);
+  ASSERT_NE(plan->batches.chunks(), nullptr);
+  EXPECT_EQ(plan->batches.chunks()->num_chunks(), 8278);
+  EXPECT_EQ(std::get<ChunkIndex>(plan->validation).num_chunks(), 435);
+  EXPECT_EQ(std::get<ChunkIndex>(plan->validation).offset(0), 1059625);
   EXPECT_EQ(plan->steps_per_epoch, 64);
   EXPECT_EQ(plan->total_steps, 320);
+}
+
+TEST(TrainingPlanTest, StreamsCoverTheTrainingPart) {
+  TrainingConfig config;
+  config.data_order = DataOrder::kStreams;
+  const auto plan = MakeTrainingPlan(config, kTinyShakespeare);
+  ASSERT_THAT(plan, IsOk());
+  ASSERT_NE(plan->batches.streams(), nullptr);
+  EXPECT_EQ(plan->batches.streams()->num_streams(), 128);
+  EXPECT_EQ(plan->batches.streams()->stream_len(), 1059624 / 128);
+  EXPECT_EQ(plan->steps_per_epoch, 65);  // 64 of 128 inputs and one of 86
+  EXPECT_EQ(std::get<StreamIndex>(plan->validation).num_streams(), 128);
+}
+
+TEST(TrainingPlanTest, WhatIsKeptForTestingIsNeitherTrainedOnNorValidatedWith) {
+  TrainingConfig config;
+  config.seq_len = 10;
+  config.batch_size = 2;
+  config.val_fraction = 0.25;
+  config.test_fraction = 0.5;
+  const auto plan = MakeTrainingPlan(config, 1000);
+  ASSERT_THAT(plan, IsOk());
+  EXPECT_EQ(plan->batches.chunks()->num_chunks(), 24);
+  const auto& validation = std::get<ChunkIndex>(plan->validation);
+  EXPECT_EQ(validation.offset(0), 250);
+  EXPECT_EQ(validation.num_chunks(), 24);
 }
 
 TEST(TrainingPlanTest, MaxStepsEndsARunEarlierAndNeverLater) {
@@ -69,10 +99,17 @@ TEST(FitToCorpusTest, ATextShorterThanAChunkLowersBoth) {
 }
 
 TEST(FitToCorpusTest, EveryTextOfTwoChunksOrMoreFillsABatch) {
-  for (int64_t size = 4; size < 700; ++size) {
-    const auto fitted = FitToCorpus(TrainingConfig(), size);
-    ASSERT_THAT(fitted, IsOk()) << size;
-    EXPECT_THAT(MakeTrainingPlan(fitted->config, size), IsOk()) << size;
+  for (const DataOrder order : {DataOrder::kShuffled, DataOrder::kStreams}) {
+    TrainingConfig config;
+    config.data_order = order;
+    for (int64_t size = 4; size < 700; ++size) {
+      const auto fitted = FitToCorpus(config, size);
+      ASSERT_THAT(fitted, IsOk()) << size;
+      const auto plan = MakeTrainingPlan(fitted->config, size);
+      ASSERT_THAT(plan, IsOk()) << size;
+      // A stream has at least a whole chunk.
+      EXPECT_EQ(plan->batches.seq_len(0), fitted->config.seq_len);
+    }
   }
 }
 

@@ -27,8 +27,10 @@ using Kind = PlannedFault::Kind;
 
 constexpr int kSteps = 60;
 
-std::vector<std::string> Flags(const std::string& run_dir) {
+std::vector<std::string> Flags(const std::string& data_order) {
   return {"--data_path=text.txt",
+          "--run_dir=run",
+          absl::StrCat("--data_order=", data_order),
           "--embedding_dim=16",
           "--hidden_dim=32",
           "--num_layers=2",
@@ -39,8 +41,7 @@ std::vector<std::string> Flags(const std::string& run_dir) {
           "--log_every=1",
           "--sample_every=25",
           "--max_generate=30",
-          "--save_every=5",
-          absl::StrCat("--run_dir=", run_dir)};
+          "--save_every=5"};
 }
 
 // The processes that have `text` in their environment.
@@ -57,27 +58,35 @@ std::vector<std::string> ProcessesWith(const std::string& text) {
   return found;
 }
 
+using Outcome = std::map<std::string, std::string>;
+
+// What a run comes to that nothing disturbs.
+Outcome Undisturbed(const std::string& data_order) {
+  const Workplace workplace;
+  workplace.Write("text.txt", PlainText(400));
+  const SubprocessResult result =
+      workplace.Run("train", workplace.Here(Flags(data_order)));
+  EXPECT_EQ(result.exit_code, 0) << result.stderr_text;
+  return RunOutcome(workplace, "run");
+}
+
 class FaultsTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    undisturbed_ = new Workplace;
-    undisturbed_->Write("text.txt", PlainText(400));
-    SubprocessOptions options = undisturbed_->Here(Flags("run"));
-    const SubprocessResult result = undisturbed_->Run("train", options);
-    ASSERT_EQ(result.exit_code, 0) << result.stderr_text;
-    expected_ = new std::map<std::string, std::string>(
-        RunOutcome(*undisturbed_, "run"));
-  }
-
   // Trains while `faults` happen, and looks at what has become of it.
-  static void Survives(const std::vector<PlannedFault>& faults) {
+  static void Survives(const std::vector<PlannedFault>& faults,
+                       const std::string& data_order = "shuffled") {
+    static auto* const undisturbed = new std::map<std::string, Outcome>;
+    if (undisturbed->count(data_order) == 0) {
+      (*undisturbed)[data_order] = Undisturbed(data_order);
+    }
+    const Outcome& expected = undisturbed->at(data_order);
     const Workplace workplace;
     workplace.Write("text.txt", PlainText(400));
     workplace.Write("faults/", "");
     FaultPlan plan;
     plan.folder = workplace.Path("faults");
     plan.faults = faults;
-    std::vector<std::string> flags = Flags("run");
+    std::vector<std::string> flags = Flags(data_order);
     flags.push_back("--nproc_per_node=3");
     flags.push_back("--threads=1");
     SubprocessOptions options = workplace.Here(flags);
@@ -92,10 +101,10 @@ class FaultsTest : public testing::Test {
           workplace.Path(absl::StrCat("faults/fault-", i))))
           << faults[i].point << " has not happened";
     }
-    std::map<std::string, std::string> outcome = RunOutcome(workplace, "run");
+    Outcome outcome = RunOutcome(workplace, "run");
     // One that was not sent in time gives way to the next.
-    outcome[kCheckpointRecords] = expected_->at(kCheckpointRecords);
-    ExpectSameOutcome(outcome, *expected_);
+    outcome[kCheckpointRecords] = expected.at(kCheckpointRecords);
+    ExpectSameOutcome(outcome, expected);
     const std::vector<int64_t> steps = RecordedSteps(workplace, "run");
     std::vector<int64_t> each_once(steps.size());
     std::iota(each_once.begin(), each_once.end(), 1);
@@ -106,13 +115,7 @@ class FaultsTest : public testing::Test {
                     << workplace.Read("run/metrics.jsonl");
     }
   }
-
-  static const Workplace* undisturbed_;
-  static const std::map<std::string, std::string>* expected_;
 };
-
-const Workplace* FaultsTest::undisturbed_ = nullptr;
-const std::map<std::string, std::string>* FaultsTest::expected_ = nullptr;
 
 class EachKindTest : public FaultsTest,
                      public testing::WithParamInterface<Kind> {};
@@ -138,6 +141,14 @@ TEST_P(EachKindTest, WhileAGroupFormsAndInASync) {
 TEST_P(EachKindTest, InValidationAndInTheUpdate) {
   Survives({{"in validation", GetParam(), 1, 0},
             {"after the collective", Kind::kKillSoon, 2, 3}});
+}
+
+TEST_P(EachKindTest, WhileStreamsAreRead) {
+  Survives({{"before the collective", GetParam(), 1, 3},
+            {"in a sync, as a receiver", GetParam(), -1, 0},
+            {"in a sync, as its source", GetParam(), -1, 0},
+            {"in validation", GetParam(), 2, 0}},
+           "streams");
 }
 
 TEST_P(EachKindTest, InAnUpload) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -39,12 +40,22 @@ SubprocessResult Train(const Workplace& workplace, const std::string& program,
   return workplace.Run(program, options);
 }
 
-class WorldsTest : public testing::TestWithParam<const char*> {};
+using Case = std::tuple<const char*, const char*>;  // network, data order
+
+class WorldsTest : public testing::TestWithParam<Case> {
+ protected:
+  static std::vector<std::string> Flags() {
+    const auto [network, data_order] = GetParam();
+    std::vector<std::string> flags = charrnn::Flags(network);
+    flags.push_back(absl::StrCat("--data_order=", data_order));
+    return flags;
+  }
+};
 
 TEST_P(WorldsTest, HaveTheBytesOfOneProcess) {
   const Workplace workplace;
   workplace.Write("text.txt", PlainText(130));
-  const std::vector<std::string> flags = Flags(GetParam());
+  const std::vector<std::string> flags = Flags();
   const SubprocessResult alone =
       Train(workplace, "train", flags, {"--run_dir=alone"});
   ASSERT_EQ(alone.exit_code, 0) << alone.stderr_text;
@@ -69,7 +80,7 @@ TEST_P(WorldsTest, HaveTheBytesOfOneProcess) {
 TEST_P(WorldsTest, GoOnWithOneAnothersCheckpoints) {
   const Workplace workplace;
   workplace.Write("text.txt", PlainText(130));
-  const std::vector<std::string> flags = Flags(GetParam());
+  const std::vector<std::string> flags = Flags();
   ASSERT_EQ(Train(workplace, "train", flags, {"--run_dir=whole"}).exit_code, 0);
   // One process, then four, two, three, and one again.
   const SubprocessResult first =
@@ -97,7 +108,7 @@ TEST_P(WorldsTest, GoOnWithOneAnothersCheckpoints) {
 TEST_P(WorldsTest, OverlappedGradientsAreTheSameButForRounding) {
   const Workplace workplace;
   workplace.Write("text.txt", PlainText(130));
-  std::vector<std::string> flags = Flags(GetParam());
+  std::vector<std::string> flags = Flags();
   flags.push_back("--num_epochs=10");  // 50 steps
   ASSERT_EQ(Train(workplace, "train", flags, {"--run_dir=alone"}).exit_code, 0);
   const std::vector<double> expected = RecordedLosses(workplace, "alone");
@@ -119,9 +130,13 @@ TEST_P(WorldsTest, OverlappedGradientsAreTheSameButForRounding) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, WorldsTest, testing::Values("GRU", "LSTM"),
+INSTANTIATE_TEST_SUITE_P(NetworksAndOrders, WorldsTest,
+                         testing::Combine(testing::Values("GRU", "LSTM"),
+                                          testing::Values("shuffled",
+                                                          "streams")),
                          [](const auto& info) {
-                           return std::string(info.param);
+                           return absl::StrCat(std::get<0>(info.param), "_",
+                                               std::get<1>(info.param));
                          });
 
 }  // namespace

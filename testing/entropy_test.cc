@@ -1,31 +1,15 @@
 // Training reaches what can be reached: on a source whose entropy is known
 // exactly, the validation loss comes to within 2 % of it.
 
-#include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
-
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
+#include "testing/run_outcome.h"
 #include "testing/subprocess.h"
 #include "testing/synthetic_corpus.h"
 #include "testing/workplace.h"
 
 namespace charrnn {
 namespace {
-
-// The last validation loss of a run, nats per character.
-double LastValidationLoss(const std::string& metrics) {
-  double loss = 0;
-  for (const absl::string_view line :
-       absl::StrSplit(metrics, '\n', absl::SkipEmpty())) {
-    const auto event = nlohmann::json::parse(line.begin(), line.end());
-    if (event["event"] == "validation") loss = event["loss"];
-  }
-  return loss;
-}
 
 class EntropyTest : public testing::TestWithParam<const char*> {};
 
@@ -43,8 +27,8 @@ TEST_P(EntropyTest, ASourceIsLearntToItsEntropy) {
        // one per cent.
        "--val_fraction=0.2"});
   ASSERT_EQ(result.exit_code, 0) << result.stderr_text;
-  const double loss = LastValidationLoss(workplace.Read("run/metrics.jsonl"));
-  EXPECT_NEAR(loss, source.EntropyRate(), 0.02 * source.EntropyRate());
+  EXPECT_NEAR(ValidationLosses(workplace, "run").back(), source.EntropyRate(),
+              0.02 * source.EntropyRate());
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, EntropyTest, testing::Values("GRU", "LSTM"),

@@ -10,6 +10,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,17 +49,20 @@ std::string Beginning(const Workplace& workplace) {
              : "there is no run to resume yet";
 }
 
-class KillAndResumeTest : public testing::TestWithParam<const char*> {
+using Case = std::tuple<const char*, const char*>;  // network, data order
+
+class KillAndResumeTest : public testing::TestWithParam<Case> {
  protected:
   // Small enough to be trained within a second, in 36 steps, each saved.
   static SubprocessOptions Train(const Workplace& workplace) {
     return workplace.Here(
         {"--data_path=text.txt", "--run_dir=run", "--resume",
-         absl::StrCat("--rnn_type=", GetParam()), "--embedding_dim=8",
-         "--hidden_dim=16", "--batch_size=16", "--seq_len=16", "--num_epochs=3",
-         "--dropout=0.1", "--num_layers=2", "--lr_schedule=cosine",
-         "--log_every=5", "--sample_every=7", "--max_generate=50",
-         "--save_every=1", "--keep_checkpoints=2"});
+         absl::StrCat("--rnn_type=", std::get<0>(GetParam())),
+         absl::StrCat("--data_order=", std::get<1>(GetParam())),
+         "--embedding_dim=8", "--hidden_dim=16", "--batch_size=16",
+         "--seq_len=16", "--num_epochs=3", "--dropout=0.1", "--num_layers=2",
+         "--lr_schedule=cosine", "--log_every=5", "--sample_every=7",
+         "--max_generate=50", "--save_every=1", "--keep_checkpoints=2"});
   }
 };
 
@@ -107,7 +111,8 @@ TEST_P(KillAndResumeTest, LeavesNoTrace) {
   std::printf(
       "%s: %d runs equal to the undisturbed one, %d kills, %d of them "
       "during a save\n",
-      GetParam(), KILL_AND_RESUME_ROUNDS, kills, during_a_save);
+      testing::UnitTest::GetInstance()->current_test_info()->name(),
+      KILL_AND_RESUME_ROUNDS, kills, during_a_save);
 }
 
 TEST_P(KillAndResumeTest, StopsLeaveNoTraceEither) {
@@ -140,9 +145,13 @@ TEST_P(KillAndResumeTest, StopsLeaveNoTraceEither) {
                     RunOutcome(undisturbed, "run"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Networks, KillAndResumeTest,
-                         testing::Values("GRU", "LSTM"), [](const auto& info) {
-                           return std::string(info.param);
+INSTANTIATE_TEST_SUITE_P(NetworksAndOrders, KillAndResumeTest,
+                         testing::Combine(testing::Values("GRU", "LSTM"),
+                                          testing::Values("shuffled",
+                                                          "streams")),
+                         [](const auto& info) {
+                           return absl::StrCat(std::get<0>(info.param), "_",
+                                               std::get<1>(info.param));
                          });
 
 }  // namespace

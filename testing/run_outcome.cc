@@ -46,6 +46,17 @@ std::vector<json> Metrics(const Workplace& workplace,
   return metrics;
 }
 
+// The losses of the records of `event`, nats per character.
+std::vector<double> LossesOf(absl::string_view event,
+                             const Workplace& workplace,
+                             absl::string_view run_dir) {
+  std::vector<double> losses;
+  for (const json& line : Metrics(workplace, run_dir)) {
+    if (line.value("event", "") == event) losses.push_back(line["loss"]);
+  }
+  return losses;
+}
+
 }  // namespace
 
 std::map<std::string, std::string> RunOutcome(const Workplace& workplace,
@@ -109,11 +120,12 @@ std::vector<int64_t> RecordedSteps(const Workplace& workplace,
 
 std::vector<double> RecordedLosses(const Workplace& workplace,
                                    absl::string_view run_dir) {
-  std::vector<double> losses;
-  for (const json& line : Metrics(workplace, run_dir)) {
-    if (line.value("event", "") == "train") losses.push_back(line["loss"]);
-  }
-  return losses;
+  return LossesOf("train", workplace, run_dir);
+}
+
+std::vector<double> ValidationLosses(const Workplace& workplace,
+                                     absl::string_view run_dir) {
+  return LossesOf("validation", workplace, run_dir);
 }
 
 }  // namespace charrnn

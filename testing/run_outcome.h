@@ -34,6 +34,10 @@ std::vector<int64_t> RecordedSteps(const Workplace& workplace,
 std::vector<double> RecordedLosses(const Workplace& workplace,
                                    absl::string_view run_dir);
 
+// Those of its validations.
+std::vector<double> ValidationLosses(const Workplace& workplace,
+                                     absl::string_view run_dir);
+
 }  // namespace charrnn
 
 #endif  // CHARRNN_TESTING_RUN_OUTCOME_H_

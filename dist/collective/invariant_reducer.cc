@@ -51,10 +51,6 @@ InvariantReducer::InvariantReducer(Collective* collective, ThreadPool* pool,
       agreement_(agreement),
       probe_(std::move(probe)) {}
 
-IndexRange InvariantReducer::LocalShare(int64_t count) const {
-  return GrainRows(count, collective_->world_size(), collective_->rank());
-}
-
 absl::Status InvariantReducer::Reduce(int64_t num_grains, GradientSums& sums) {
   CHARRNN_RETURN_IF_ERROR(CallProbe(probe_, "before the collective"));
   std::vector<double> losses(num_grains);

@@ -32,9 +32,12 @@ class InvariantReducer : public GradientReducer {
                    Agreement* agreement, Probe probe = nullptr);
 
   int64_t num_processes() const override { return collective_->world_size(); }
-  IndexRange LocalShare(int64_t count) const override;
+  int64_t process() const override { return collective_->rank(); }
   absl::Status Reduce(int64_t num_grains, GradientSums& sums) override;
   absl::Status Share(absl::Span<double> values) override;
+  absl::Status Gather(const at::Tensor& own, at::Tensor& all) override {
+    return collective_->Gather(own, all);
+  }
 
  private:
   // Who does which part of the tree, and of the array.

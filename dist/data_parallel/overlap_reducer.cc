@@ -23,6 +23,7 @@
 #include "model/grains.h"
 #include "model/loss.h"
 #include "model/parameter_layout.h"
+#include "model/rnn_state.h"
 #include "model/torch_status.h"
 
 namespace charrnn {
@@ -35,12 +36,9 @@ OverlapReducer::OverlapReducer(Collective* collective, Agreement* agreement,
 
 OverlapReducer::~OverlapReducer() = default;
 
-IndexRange OverlapReducer::LocalShare(int64_t count) const {
-  return GrainRows(count, collective_->world_size(), collective_->rank());
-}
-
 absl::StatusOr<GradientSums> OverlapReducer::LossAndGradient(
-    const CharRnn& model, const TextRows& text, const DropoutKey& dropout) {
+    const CharRnn& model, const TextRows& text, const DropoutKey& dropout,
+    RnnState* state) {
   if (parallel_ == nullptr) {
     CHARRNN_RETURN_IF_ERROR(CatchTorch("preparing to share gradients",
                                        [&] { leaves_ = model.Leaves(); }));
@@ -50,7 +48,7 @@ absl::StatusOr<GradientSums> OverlapReducer::LossAndGradient(
   CHARRNN_RETURN_IF_ERROR(CallProbe(probe_, "before the collective"));
   at::Tensor loss;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("computing the loss", [&] {
-    loss = SummedLoss(model, leaves_, text, &dropout);
+    loss = SummedLoss(model, leaves_, text, &dropout, state);
   }));
   std::vector<double> losses(collective_->world_size());
   CHARRNN_RETURN_IF_ERROR(CatchTorch("reading the loss", [&] {

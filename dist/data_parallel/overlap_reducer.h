@@ -18,6 +18,7 @@
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/loss.h"
+#include "model/rnn_state.h"
 
 namespace charrnn {
 
@@ -31,13 +32,17 @@ class OverlapReducer : public GradientReducer {
   ~OverlapReducer() override;
 
   int64_t num_processes() const override { return collective_->world_size(); }
-  IndexRange LocalShare(int64_t count) const override;
+  int64_t process() const override { return collective_->rank(); }
   bool overlaps() const override { return true; }
-  absl::StatusOr<GradientSums> LossAndGradient(
-      const CharRnn& model, const TextRows& text,
-      const DropoutKey& dropout) override;
+  absl::StatusOr<GradientSums> LossAndGradient(const CharRnn& model,
+                                               const TextRows& text,
+                                               const DropoutKey& dropout,
+                                               RnnState* state) override;
   absl::Status Reduce(int64_t num_grains, GradientSums& sums) override;
   absl::Status Share(absl::Span<double> values) override;
+  absl::Status Gather(const at::Tensor& own, at::Tensor& all) override {
+    return collective_->Gather(own, all);
+  }
 
  private:
   Collective* const collective_;

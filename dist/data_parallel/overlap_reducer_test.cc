@@ -81,7 +81,7 @@ TEST(OverlapReducerTest, GivesTheGradientOfTheWholeBatchAtAnyWorldSize) {
             const GradientSums sums,
             reducer.LossAndGradient(
                 model, {rows.size(), kSeqLen, slice(inputs), slice(targets)},
-                {42, 9, 0.1, rows.begin}));
+                {42, 9, 0.1, rows.begin}, nullptr));
         EXPECT_TRUE(sums.is_mean);
         EXPECT_NEAR(sums.losses.front(), loss, 1e-4);
         EXPECT_TRUE(at::allclose(sums.gradients.front(),
@@ -109,7 +109,7 @@ TEST(OverlapReducerTest, WhatIsNotFiniteInOneProcessIsSoInAll) {
       CHARRNN_ASSERT_OK_AND_ASSIGN(
           const GradientSums sums,
           reducer.LossAndGradient(model, {rows.size(), kSeqLen, slice, slice},
-                                  {42, 9, 0.1, rows.begin}));
+                                  {42, 9, 0.1, rows.begin}, nullptr));
       EXPECT_EQ(std::isfinite(sums.losses.front()), finite);
       EXPECT_EQ(std::isfinite(sums.gradients.front().sum().item<float>()),
                 finite);

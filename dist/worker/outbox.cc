@@ -42,13 +42,19 @@ constexpr absl::Duration kUploadTimeout = absl::Minutes(10);
 // After which a coordinator that has got the plan says so with each heartbeat.
 constexpr absl::Duration kPlanTold = absl::Seconds(5);
 
+int64_t NumValues(const std::vector<float>& values) {
+  return static_cast<int64_t>(values.size());
+}
+
 // How many checkpoints may wait, beside the one that is being sent, before
 // older ones give way: the best and the newest always may.
 int64_t MaxWaiting(const Checkpoint& checkpoint, int64_t max_bytes) {
   constexpr int64_t kBestAndNewest = 2;
-  return std::max(kBestAndNewest,
-                  max_bytes / CheckpointBytes(static_cast<int64_t>(
-                                  checkpoint.model.parameters.size())));
+  return std::max(
+      kBestAndNewest,
+      max_bytes / CheckpointBytes(NumValues(checkpoint.model.parameters),
+                                  NumValues(checkpoint.streams.hidden) +
+                                      NumValues(checkpoint.streams.cell)));
 }
 
 // How often what others have sent is looked at.

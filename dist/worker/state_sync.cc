@@ -20,6 +20,7 @@
 #include "base/status_macros.h"
 #include "dist/collective/collective.h"
 #include "dist/probe.h"
+#include "model/rnn_state.h"
 #include "model/torch_status.h"
 #include "model/train_progress.h"
 #include "model/train_state.h"
@@ -28,6 +29,7 @@ namespace charrnn {
 namespace {
 
 uint32_t ExtendWith(uint32_t crc, const at::Tensor& tensor) {
+  if (!tensor.defined()) return crc;
   const at::Tensor values = tensor.cpu().contiguous();
   return ExtendCrc32c(
       crc, absl::string_view(
@@ -44,8 +46,11 @@ uint32_t Checksum(const TrainState& state) {
   progress.records = {};
   uint32_t crc = Crc32c(ToJson(progress));
   crc = ExtendWith(crc, state.parameters);
-  crc = ExtendWith(crc, state.exp_avg);
-  return ExtendWith(crc, state.exp_avg_sq);
+  for (const at::Tensor& tensor :
+       {state.exp_avg, state.exp_avg_sq, state.streams.hidden}) {
+    crc = ExtendWith(crc, tensor);
+  }
+  return ExtendWith(crc, state.streams.cell);
 }
 
 // What the source tells first.
@@ -54,18 +59,63 @@ struct Announcement {
   double checksum = 0;
   double flat_size = 0;
   double text_size = 0;  // of the progress or the error, in bytes
+  // Of the streams' states, 0 where there are none: layers, streams, width, and
+  // whether they have cells.
+  double layers = 0;
+  double streams = 0;
+  double width = 0;
+  double has_cell = 0;
 
-  std::array<double, 4> values() const {
-    return {failed, checksum, flat_size, text_size};
+  std::array<double, 8> values() const {
+    return {failed, checksum, flat_size, text_size,
+            layers, streams,  width,     has_cell};
   }
 };
 
 absl::StatusOr<Announcement> Announce(Collective& collective, bool is_source,
                                       const Announcement& own) {
-  std::array<double, 4> values = {};
+  std::array<double, 8> values = {};
   if (is_source) values = own.values();
   CHARRNN_RETURN_IF_ERROR(collective.Sum(absl::MakeSpan(values)));
-  return Announcement{values[0], values[1], values[2], values[3]};
+  return Announcement{values[0], values[1], values[2], values[3],
+                      values[4], values[5], values[6], values[7]};
+}
+
+// What `source` tells of the state that it has, or of its error.
+Announcement Describe(const absl::Status& error,
+                      const std::optional<TrainState>& state, uint32_t checksum,
+                      const std::string& text) {
+  Announcement own;
+  own.failed = error.ok() ? 0 : 1;
+  own.checksum = checksum;
+  own.text_size = static_cast<double>(text.size());
+  if (!state.has_value()) return own;
+  own.flat_size = static_cast<double>(state->parameters.numel());
+  const RnnState& streams = state->streams;
+  if (!streams.defined()) return own;
+  own.layers = static_cast<double>(streams.hidden.size(0));
+  own.streams = static_cast<double>(streams.hidden.size(1));
+  own.width = static_cast<double>(streams.hidden.size(2));
+  own.has_cell = streams.cell.defined() ? 1 : 0;
+  return own;
+}
+
+// A state of the sizes that the source has announced.
+TrainState EmptyState(const Announcement& announced,
+                      const std::string& device) {
+  const auto options = at::TensorOptions(at::kFloat).device(at::Device(device));
+  const auto size = static_cast<int64_t>(announced.flat_size);
+  TrainState state;
+  state.parameters = at::empty({size}, options);
+  state.exp_avg = at::empty({size}, options);
+  state.exp_avg_sq = at::empty({size}, options);
+  if (announced.streams == 0) return state;
+  const std::array<int64_t, 3> shape = {static_cast<int64_t>(announced.layers),
+                                        static_cast<int64_t>(announced.streams),
+                                        static_cast<int64_t>(announced.width)};
+  state.streams.hidden = at::empty(shape, options);
+  if (announced.has_cell != 0) state.streams.cell = at::empty(shape, options);
+  return state;
 }
 
 absl::StatusOr<std::string> BroadcastText(Collective& collective, int source,
@@ -100,23 +150,19 @@ absl::StatusOr<TrainState> Transfer(Collective& collective, int source,
                                     const TrainState* sent, std::string text) {
   TrainState copy;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating the model", [&] {
-    if (sent != nullptr) {
-      copy = *sent;
-      return;
-    }
-    const auto options =
-        at::TensorOptions(at::kFloat).device(at::Device(device));
-    const auto size = static_cast<int64_t>(announced.flat_size);
-    copy.parameters = at::empty({size}, options);
-    copy.exp_avg = at::empty({size}, options);
-    copy.exp_avg_sq = at::empty({size}, options);
+    copy = sent != nullptr ? *sent : EmptyState(announced, device);
+    // What is sent as a whole has no gaps.
+    RnnState& streams = copy.streams;
+    if (streams.defined()) streams.hidden = streams.hidden.contiguous();
+    if (streams.cell.defined()) streams.cell = streams.cell.contiguous();
   }));
   CHARRNN_ASSIGN_OR_RETURN(
       text, BroadcastText(collective, source, device, text,
                           static_cast<int64_t>(announced.text_size)));
   CHARRNN_ASSIGN_OR_RETURN(copy.progress, TrainProgressFromJson(text));
-  for (at::Tensor* tensor :
-       {&copy.parameters, &copy.exp_avg, &copy.exp_avg_sq}) {
+  for (at::Tensor* tensor : {&copy.parameters, &copy.exp_avg, &copy.exp_avg_sq,
+                             &copy.streams.hidden, &copy.streams.cell}) {
+    if (!tensor->defined()) continue;
     CHARRNN_RETURN_IF_ERROR(collective.Broadcast(*tensor, source));
   }
   uint32_t received = 0;
@@ -148,12 +194,8 @@ absl::Status SyncState(Collective& collective, int source,
                                         : "";
   CHARRNN_ASSIGN_OR_RETURN(
       const Announcement announced,
-      Announce(
-          collective, is_source,
-          {source_error.ok() ? 0.0 : 1.0, double{1} * own_checksum,
-           state.has_value() ? static_cast<double>(state->parameters.numel())
-                             : 0.0,
-           static_cast<double>(text.size())}));
+      Announce(collective, is_source,
+               Describe(source_error, state, own_checksum, text)));
   CHARRNN_RETURN_IF_ERROR(CallProbe(probe, is_source
                                                ? "in a sync, as its source"
                                                : "in a sync, as a receiver"));

@@ -37,10 +37,24 @@ TrainState State(double value, int64_t step) {
   return state;
 }
 
+// With three streams of an LSTM of two layers.
+TrainState StateWithStreams(double value, int64_t step) {
+  TrainState state = State(value, step);
+  state.streams.hidden = at::full({2, 3, 4}, value + 3, at::kFloat);
+  state.streams.cell = at::full({2, 3, 4}, value + 4, at::kFloat);
+  return state;
+}
+
+bool Same(const at::Tensor& a, const at::Tensor& b) {
+  return a.defined() == b.defined() && (!a.defined() || at::equal(a, b));
+}
+
 bool Same(const TrainState& a, const TrainState& b) {
   return at::equal(a.parameters, b.parameters) &&
          at::equal(a.exp_avg, b.exp_avg) &&
          at::equal(a.exp_avg_sq, b.exp_avg_sq) &&
+         Same(a.streams.hidden, b.streams.hidden) &&
+         Same(a.streams.cell, b.streams.cell) &&
          ToJson(a.progress) == ToJson(b.progress);
 }
 
@@ -53,6 +67,20 @@ TEST(StateSyncTest, AllGetTheStateOfTheSource) {
     ASSERT_THAT(SyncState(group, 1, "cpu", absl::OkStatus(), state), IsOk());
     ASSERT_TRUE(state.has_value());
     EXPECT_TRUE(Same(*state, State(7, 12)));
+  });
+}
+
+TEST(StateSyncTest, WhatStreamsRememberIsPartOfTheState) {
+  RunAsGroup(3, kLong, [](Collective& group) {
+    std::optional<TrainState> state;
+    if (group.rank() == 1) state = StateWithStreams(7, 12);
+    if (group.rank() == 2) {
+      // The same but for what one stream remembers.
+      state = StateWithStreams(7, 12);
+      state->streams.cell.select(1, 2).fill_(0);
+    }
+    ASSERT_THAT(SyncState(group, 1, "cpu", absl::OkStatus(), state), IsOk());
+    EXPECT_TRUE(Same(*state, StateWithStreams(7, 12)));
   });
 }
 
