@@ -36,6 +36,11 @@ bool BatchPlan::Continues(int64_t step) const {
   return streams() != nullptr && step % batches_per_epoch_ != 0;
 }
 
+IdRange BatchPlan::Reach(int first_row, int num_rows) const {
+  if (chunks() != nullptr) return {chunks()->begin(), chunks()->end()};
+  return {streams()->begin(first_row), streams()->end(first_row + num_rows)};
+}
+
 void BatchPlan::Offsets(int64_t step, int first_row,
                         absl::Span<int64_t> offsets) const {
   const int64_t epoch = step / batches_per_epoch_;

@@ -12,6 +12,12 @@
 
 namespace charrnn {
 
+// Ids [begin, end) of a corpus.
+struct IdRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
 // The rows of every step's batch, as a function of the step: it takes no
 // memory, every process computes the same one, and a resumed run enters it at
 // any step. Steps are counted from 0 over all epochs. A copyable value.
@@ -48,6 +54,10 @@ class BatchPlan {
   // The corpus offsets of the first inputs of rows [first_row, first_row +
   // offsets.size()).
   void Offsets(int64_t step, int first_row, absl::Span<int64_t> offsets) const;
+
+  // The ids that are read for rows [first_row, first_row + num_rows) of any
+  // step.
+  IdRange Reach(int first_row, int num_rows) const;
 
   // What is read, the one or the other; null if it is not that.
   const ChunkIndex* chunks() const { return std::get_if<ChunkIndex>(&parts_); }

@@ -67,6 +67,16 @@ TEST(BatchPlanTest, SomeRowsAreThoseOfTheWholeBatch) {
   }
 }
 
+TEST(BatchPlanTest, RowsOfStreamsReachNoFurtherThanTheirStreams) {
+  const BatchPlan streams = BatchPlan::Streams(StreamIndex(100, 70, 4, 5));
+  EXPECT_EQ(streams.Reach(1, 2).begin, 117);
+  EXPECT_EQ(streams.Reach(1, 2).end, 152);
+  const BatchPlan shuffled =
+      BatchPlan::Shuffled(ChunkIndex::Training(100, 71, 5, 0), 4, 42);
+  EXPECT_EQ(shuffled.Reach(1, 2).begin, 100);
+  EXPECT_EQ(shuffled.Reach(1, 2).end, 171);
+}
+
 TEST(BatchPlanTest, TenBillionChunksTakeNoMoreThanAFew) {
   const auto chunks = ChunkIndex::Training(0, 10'000'000'000 + 128, 128, 1);
   ASSERT_EQ(chunks.num_chunks(), 10'000'000'000);

@@ -32,11 +32,20 @@ class ChunkIndex {
   // The corpus offset of the first input of `chunk`, in [0, num_chunks()).
   int64_t offset(int64_t chunk) const;
 
+  // All chunks lie within ids [begin(), end()).
+  int64_t begin() const { return begin_; }
+  int64_t end() const { return num_chunks_ == 0 ? begin_ : Last() + 1; }
+
   // Inputs, and so targets, in a chunk.
   int chunk_len() const { return chunk_len_; }
 
  private:
   ChunkIndex(int64_t begin, int64_t length, int chunk_len, int step);
+
+  // The last target of the last chunk.
+  int64_t Last() const {
+    return begin_ + (num_chunks_ - 1) * step_ + chunk_len_;
+  }
 
   int64_t begin_;
   int64_t num_chunks_;

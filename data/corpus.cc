@@ -171,8 +171,8 @@ absl::StatusOr<std::unique_ptr<Corpus>> OpenWith(FileSystem& files,
 }  // namespace
 
 std::string Corpus::fingerprint() const {
-  return absl::StrFormat("%08x-%08x-%x", ids_crc32c(),
-                         Crc32c(vocab().ToJson()), size());
+  return absl::StrFormat("%08x-%08x-%x", ids_crc32c(), Crc32c(vocab().ToJson()),
+                         size());
 }
 
 absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpus(FileSystem& files,

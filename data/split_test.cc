@@ -56,11 +56,15 @@ TEST(SplitCorpusTest, TheTestPartIsTakenFromTheEnd) {
   EXPECT_EQ(split->train_size, 850);
   EXPECT_EQ(split->validation_size, 50);
   EXPECT_EQ(split->test_size, 100);
-  EXPECT_NE(SplitCorpus(1000, {0.05, 1.5}).status().message().find(
-                "--test_fraction=1.5"),
+  EXPECT_NE(SplitCorpus(1000, {0.05, 1.5})
+                .status()
+                .message()
+                .find("--test_fraction=1.5"),
             std::string::npos);
-  EXPECT_NE(SplitCorpus(100, {0.5, 0.49}).status().message().find(
-                "--val_fraction=0.5 and --test_fraction=0.49"),
+  EXPECT_NE(SplitCorpus(100, {0.5, 0.49})
+                .status()
+                .message()
+                .find("--val_fraction=0.5 and --test_fraction=0.49"),
             std::string::npos);
 }
 

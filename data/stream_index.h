@@ -37,6 +37,16 @@ class StreamIndex {
   // The most inputs that a chunk has.
   int max_chunk_len() const;
 
+  // Streams [first, last) lie within ids [begin(first), end(last)): the targets
+  // of the last one included.
+  int64_t begin(int64_t first = 0) const {
+    return begin_ + first * stream_len_;
+  }
+  int64_t end(int64_t last) const {
+    return begin(last) + (stream_len_ > 0 ? 1 : 0);
+  }
+  int64_t end() const { return end(num_streams_); }
+
   // The corpus offset of the first input of a stream's chunk.
   int64_t offset(int64_t stream, int64_t chunk) const;
 

@@ -12,6 +12,7 @@
 #include <future>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +24,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/status_macros.h"
+#include "data/batch_plan.h"
 #include "data/batch_reader.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
@@ -91,6 +93,7 @@ absl::Status Trainer::Run() {
 
 absl::Status Trainer::RunSteps() {
   const TrainingConfig& config = options_.training;
+  CHARRNN_RETURN_IF_ERROR(CheckText());
   CHARRNN_RETURN_IF_ERROR(PrepareStreams());
   const IndexRange rows = LocalRows();
   BatchReader::Options reading;
@@ -117,6 +120,19 @@ absl::Status Trainer::RunSteps() {
     CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
   }
   return FinishSaving();
+}
+
+absl::Status Trainer::CheckText() const {
+  const IndexRange rows = LocalRows();
+  const IdRange training = plan_.batches.Reach(static_cast<int>(rows.begin),
+                                               static_cast<int>(rows.size()));
+  CHARRNN_RETURN_IF_ERROR(
+      parts_.corpus->CheckPresent(training.begin, training.end));
+  return std::visit(
+      [&](const auto& parts) {
+        return parts_.corpus->CheckPresent(parts.begin(), parts.end());
+      },
+      plan_.validation);
 }
 
 absl::Status Trainer::PrepareStreams() {

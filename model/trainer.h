@@ -99,8 +99,8 @@ class Trainer {
   // told to stop; Aborted if it was told to yield: the state is that after a
   // step, and its reports may be due; DataLoss, naming the step, if a loss or
   // gradient is not finite; those of the reducer, after which the state is that
-  // after a step, too; those of CatchTorch; the store's, if the run's last
-  // checkpoint could not be saved (an earlier failure is a warning).
+  // after a step, too; the corpus's; those of CatchTorch; the store's, if the
+  // run's last checkpoint could not be saved (an earlier failure is a warning).
   absl::Status Run();
 
  private:
@@ -113,6 +113,8 @@ class Trainer {
   absl::Status RunSteps();
   // Lets each stream begin with what it ended with, or with nothing.
   absl::Status PrepareStreams();
+  // Whether what this process is to read is on its host.
+  absl::Status CheckText() const;
   // One step, up to and including the update.
   absl::Status Step(BatchReader& reader);
   // The rows of the global batch that `process` computes, and this one.
