@@ -48,8 +48,11 @@ class Shard {
   // Whether it is on this host.
   bool present() const { return file_ != nullptr; }
 
-  // Fills `ids` with those from `offset` on, counted in the shard, whose file
-  // is there.
+  // Whether what stands behind the ids is what the manifest says; looked at
+  // once. For a shard that is there, as Read() is.
+  absl::Status CheckEnd() const;
+
+  // Fills `ids` with those from `offset` on, counted in the shard.
   absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const;
 
  private:
@@ -57,8 +60,8 @@ class Shard {
     return manifest_->shards[index_].num_ids * manifest_->id_bytes;
   }
 
-  // Whether what stands behind the ids is what the manifest says.
-  absl::Status CheckEnd() const;
+  // CheckEnd(), each time anew.
+  absl::Status ReadEnd() const;
 
   // Reads and checks block number `block`; `buffer` has room for it.
   absl::StatusOr<absl::string_view> ReadBlock(int64_t block,
@@ -72,6 +75,11 @@ class Shard {
 };
 
 absl::Status Shard::CheckEnd() const {
+  std::call_once(end_is_checked_, [this] { end_status_ = ReadEnd(); });
+  return end_status_;
+}
+
+absl::Status Shard::ReadEnd() const {
   std::string end(file_->size() - IdAreaBytes(), '\0');
   CHARRNN_RETURN_IF_ERROR(
       file_->Read(IdAreaBytes(), absl::MakeSpan(&end[0], end.size())));
@@ -98,8 +106,7 @@ absl::StatusOr<absl::string_view> Shard::ReadBlock(
 }
 
 absl::Status Shard::Read(int64_t offset, absl::Span<int32_t> ids) const {
-  std::call_once(end_is_checked_, [this] { end_status_ = CheckEnd(); });
-  CHARRNN_RETURN_IF_ERROR(end_status_);
+  CHARRNN_RETURN_IF_ERROR(CheckEnd());
   const int id_bytes = manifest_->id_bytes;
   const int64_t ids_per_block = kShardBlockBytes / id_bytes;
   std::array<char, kShardBlockBytes> buffer;
@@ -199,16 +206,18 @@ absl::Status ShardCorpus::Read(int64_t offset, absl::Span<int32_t> ids) const {
 }
 
 absl::Status ShardCorpus::CheckPresent(int64_t begin, int64_t end) const {
+  absl::Status status;  // the first error of one that is there
   std::vector<std::string> shown;
   size_t missing = 0;
   for (size_t i = begin < end ? ShardOf(begin) : shards_.size();
        i < shards_.size() && Begin(i) < end; ++i) {
-    if (shards_[i]->present()) continue;
-    if (++missing <= kMaxMissingShown) {
+    if (shards_[i]->present()) {
+      if (status.ok()) status = shards_[i]->CheckEnd();
+    } else if (++missing <= kMaxMissingShown) {
       shown.push_back(ShardFileName(static_cast<int64_t>(i)));
     }
   }
-  if (missing == 0) return absl::OkStatus();
+  if (missing == 0) return status;
   return CorpusErrorIn(
       folder_, absl::NotFoundError(absl::StrCat(
                    "of its ", shards_.size(), " shards this host lacks ",

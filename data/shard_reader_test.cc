@@ -279,6 +279,18 @@ TEST_F(ShardReaderTest, SwappedShardsAreToldFromThoseOfAnotherSet) {
                                             "another set than manifest.json")));
 }
 
+// Before hours of training lead there.
+TEST_F(ShardReaderTest, WhoAsksWhatIsThereLearnsWhatIsNotItself) {
+  WriteSet();
+  Replace(ShardPath(2), absl::StrReplaceAll(ReadFile(ShardPath(2)),
+                                            {{"charrnn\n", "charrnn "}}));
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const auto corpus, Open(set_));
+  EXPECT_THAT(corpus->CheckPresent(0, 10'000), IsOk());
+  const absl::Status status = corpus->CheckPresent(9'999, 10'001);
+  EXPECT_THAT(status, StatusIs(kDataLoss, HasSubstr(ShardPath(2))));
+  EXPECT_TRUE(IsCorpusError(status));
+}
+
 TEST_F(ShardReaderTest, AFutureVersionIsNamed) {
   WriteSet();
   const std::string path = JoinPath(set_, "manifest.json");
