@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -123,9 +124,12 @@ absl::Status ShardWriter::EndShard() {
                             flushed_ / id_bytes()};
   const std::string end = EncodeShardEnd(label, block_crc32cs_);
   CHARRNN_RETURN_IF_ERROR(file_->Append(end));
-  CHARRNN_RETURN_IF_ERROR(file_->Sync());
-  CHARRNN_RETURN_IF_ERROR(file_->Close());
-  file_ = nullptr;
+  CHARRNN_RETURN_IF_ERROR(AwaitSync());
+  syncing_ = std::async(std::launch::async,
+                        [file = std::move(file_)]() -> absl::Status {
+                          CHARRNN_RETURN_IF_ERROR(file->Sync());
+                          return file->Close();
+                        });
   flushed_ = 0;
   block_crc32cs_.clear();
   manifest_.shards.push_back({label.num_ids, ShardCrc32c(end)});
@@ -133,11 +137,16 @@ absl::Status ShardWriter::EndShard() {
   return absl::OkStatus();
 }
 
+absl::Status ShardWriter::AwaitSync() {
+  return syncing_.valid() ? syncing_.get() : absl::OkStatus();
+}
+
 absl::Status ShardWriter::Finish(const SplitFractions& fractions,
                                  std::vector<SourceFile> sources,
                                  int64_t text_bytes) {
   CHARRNN_RETURN_IF_ERROR(Flush());
   if (file_ != nullptr) CHARRNN_RETURN_IF_ERROR(EndShard());
+  CHARRNN_RETURN_IF_ERROR(AwaitSync());
   manifest_.fractions = fractions;
   CHARRNN_ASSIGN_OR_RETURN(manifest_.split,
                            SplitCorpus(manifest_.num_ids, fractions));

@@ -2,6 +2,7 @@
 #define CHARRNN_DATA_SHARD_WRITER_H_
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -71,8 +72,12 @@ class ShardWriter {
   // begins if there is none.
   absl::Status Flush();
 
-  // Ends the shard under way.
+  // Ends the shard under way, which the disk then takes while the next one is
+  // filled: a single one, so that not much is left to be waited for at the end.
   absl::Status EndShard();
+
+  // How the disk has taken the last shard that has ended.
+  absl::Status AwaitSync();
 
   FileSystem* const files_;
   const std::string folder_;
@@ -83,6 +88,7 @@ class ShardWriter {
   std::unique_ptr<WritableFile> file_;  // the shard under way
   int64_t flushed_ = 0;                 // bytes of ids in it
   std::vector<uint32_t> block_crc32cs_;
+  std::future<absl::Status> syncing_;  // the shard before it
 };
 
 }  // namespace charrnn
