@@ -73,6 +73,20 @@ TEST(Crc32cTest, EveryLengthAndAlignmentAgreesWithTheDefinition) {
   }
 }
 
+// Where lanes side by side begin to pay, and how many of them fit.
+TEST(Crc32cTest, LongTextsAgreeWithTheDefinition) {
+  const std::string text = Ramp(10'000, 7, 37);
+  for (const size_t lanes : {0, 1, 2, 3, 6, 9}) {
+    for (size_t size = lanes * 1024; size < lanes * 1024 + 20; ++size) {
+      const auto part = absl::string_view(text).substr(3, size);
+      ASSERT_EQ(Crc32c(part), BitwiseCrc32c(part)) << size;
+      ASSERT_EQ(ExtendCrc32c(0x12345678, part),
+                internal::ExtendCrc32cPortable(0x12345678, part))
+          << size;
+    }
+  }
+}
+
 TEST(Crc32cTest, ChecksumOfPiecesIsThatOfTheWhole) {
   const std::string text = Ramp(64, 3, 91);
   const uint32_t whole = Crc32c(text);

@@ -34,6 +34,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "data/corpus_error.h"
 
 namespace charrnn {
 namespace {
@@ -441,7 +442,9 @@ int RunMain(int argc, const char* const* argv, const Program& program,
         program.name, ": ",
         absl::StrReplaceAll(status.message(), {{"\n", " "}}), "\n"));
   }
-  return ExitCode(status.code());
+  // Damage in a text is bad input, which no code of its own says.
+  return ExitCode(IsCorpusError(status) ? absl::StatusCode::kInvalidArgument
+                                        : status.code());
 }
 
 }  // namespace charrnn

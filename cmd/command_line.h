@@ -87,7 +87,8 @@ std::string UserPath(absl::string_view path);
 absl::Status WriteStdout(absl::string_view text);
 
 // What a process ends with: 0 done, 2 bad input, 3 stopped by a signal
-// (kCancelled), 1 any other failure.
+// (kCancelled), 1 any other failure. RunMain() has 2 for a CorpusError() too,
+// whatever its code.
 int ExitCode(absl::StatusCode code);
 
 // A main function: parses the command line, answers --help and --version, or

@@ -8,10 +8,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "cmd/command_line.h"
+#include "data/corpus_error.h"
 
 ABSL_FLAG(int, count, 1, "How many lines to write.");
 ABSL_FLAG(std::string, fail, "",
-          "How to fail: error, bad_input, cancelled or exception.");
+          "How to fail: error, bad_input, damage, cancelled or exception.");
 
 namespace {
 
@@ -19,6 +20,9 @@ absl::Status Run(const charrnn::CommandLine& command_line) {
   const std::string fail = absl::GetFlag(FLAGS_fail);
   if (fail == "error") return absl::InternalError("out of\nluck");
   if (fail == "bad_input") return absl::NotFoundError("no such text");
+  if (fail == "damage") {
+    return charrnn::CorpusError(absl::DataLossError("a bit was flipped"));
+  }
   if (fail == "cancelled") return absl::CancelledError("stopped at step 3");
   if (fail == "exception") throw std::runtime_error("thrown\nstack trace");
   for (int i = 0; i < absl::GetFlag(FLAGS_count); ++i) {

@@ -314,6 +314,9 @@ TEST(RunMainTest, BadInputEndsWithTwoAndOneLine) {
   result = Example({"--fail=bad_input"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_EQ(result.stderr_text, "example: no such text\n");
+  result = Example({"--fail=damage"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_EQ(result.stderr_text, "example: a bit was flipped\n");
 }
 
 TEST(RunMainTest, FailureEndsWithOneAndOneLine) {

@@ -18,6 +18,7 @@
 #include "cmd/command_line.h"
 #include "cmd/device_flags.h"
 #include "data/corpus.h"
+#include "data/open_corpus.h"
 #include "data/split.h"
 #include "data/vocab.h"
 #include "model/config.h"
@@ -30,10 +31,11 @@ ABSL_FLAG(std::string, checkpoint, "runs/latest",
           "What to evaluate: a run's folder (its best model), a step's "
           "folder, a .safetensors or a .pt file.");
 ABSL_FLAG(std::string, data_path, "data/tinyshakespeare.txt",
-          "Text file to evaluate on.");
+          "Text to evaluate on: a file, or a folder that `prepare` has made.");
 ABSL_FLAG(std::string, part, "validation",
           "Which part of the text: validation (the share at its end that "
-          "training held out) or all.");
+          "training held out), test (what `prepare --test_fraction` has kept "
+          "from it) or all.");
 ABSL_FLAG(bool, json, false, "Print one JSON object instead of a line.");
 
 namespace charrnn {
@@ -47,28 +49,55 @@ absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromFlags(
         absl::StrCat("there is no ", absl::GetFlag(FLAGS_data_path),
                      " here: name a text with --data_path"));
   }
-  auto corpus = OpenTextCorpusWithVocab(files, path, vocab);
+  auto corpus = OpenCorpusWithVocab(files, path, vocab);
   if (!corpus.ok()) return Annotate(corpus.status(), "--data_path");
   return corpus;
 }
 
-// The part of a text that --part asks for, read as in training.
+// A part of a text.
+struct Part {
+  int64_t begin = 0;
+  int64_t size = 0;
+};
+
+// The part of the text that --part asks for, as it was split when it was
+// prepared, or when the model was trained.
+absl::StatusOr<Part> PartFromFlags(const Corpus& corpus,
+                                   const DataConfig& data) {
+  const std::string name = absl::GetFlag(FLAGS_part);
+  if (name == "all") return Part{0, corpus.size()};
+  const SplitFractions fractions =
+      corpus.split_fractions().value_or(SplitFractions{data.val_fraction});
+  // A text too short to be split has no parts.
+  const Split split =
+      SplitCorpus(corpus.size(), fractions).value_or(Split{corpus.size()});
+  if (name == "validation") {
+    return Part{split.train_size, split.validation_size};
+  }
+  if (split.test_size == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--part=test: ", corpus.name(),
+        " has no test part: keep one with `prepare --test_fraction`"));
+  }
+  return Part{split.train_size + split.validation_size, split.test_size};
+}
+
+// That part, read as in training; all of it is on this host.
 absl::StatusOr<EvaluationPlan> PlanFromFlags(const Corpus& corpus,
                                              const DataConfig& data) {
-  const bool all = absl::GetFlag(FLAGS_part) == "all";
-  int64_t begin = 0;
-  if (!all) {
-    // A text too short to be split has no validation part.
-    const absl::StatusOr<Split> split =
-        SplitCorpus(corpus.size(), {data.val_fraction});
-    begin = split.ok() ? split->train_size : corpus.size();
+  CHARRNN_ASSIGN_OR_RETURN(const Part part, PartFromFlags(corpus, data));
+  if (const absl::Status present =
+          corpus.CheckPresent(part.begin, part.begin + part.size);
+      !present.ok()) {
+    return Annotate(present, "--data_path");
   }
-  const EvaluationPlan plan = MakeEvaluationPlan(
-      data.data_order, begin, corpus.size() - begin, data.seq_len);
+  const EvaluationPlan plan =
+      MakeEvaluationPlan(data.data_order, part.begin, part.size, data.seq_len);
   if (NumTargets(plan) == 0) {
+    const bool all = absl::GetFlag(FLAGS_part) == "all";
     return absl::InvalidArgumentError(absl::StrCat(
         "--data_path: ", corpus.name(), ": its ",
-        all ? "text" : "validation part",
+        all ? "text" : absl::StrCat(absl::GetFlag(FLAGS_part), " part"),
         " has fewer than two characters, so there is nothing to predict: use ",
         all ? "" : "--part=all or ", "a longer text"));
   }
@@ -94,9 +123,9 @@ std::string Report(const Evaluation& evaluation) {
 
 absl::Status RunEvaluation(const CommandLine& command_line) {
   const std::string part = absl::GetFlag(FLAGS_part);
-  if (part != "validation" && part != "all") {
+  if (part != "validation" && part != "test" && part != "all") {
     return absl::InvalidArgumentError(
-        absl::StrCat("--part=", part, ": must be validation or all"));
+        absl::StrCat("--part=", part, ": must be validation, test or all"));
   }
   FileSystem& files = *FileSystem::Real();
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());

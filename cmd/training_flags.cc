@@ -18,6 +18,8 @@
 #include "cmd/command_line.h"
 #include "cmd/sampling_flags.h"
 #include "data/corpus.h"
+#include "data/open_corpus.h"
+#include "data/split.h"
 #include "data/vocab.h"
 #include "model/config.h"
 #include "model/model_file.h"
@@ -25,9 +27,10 @@
 #include "model/training_plan.h"
 
 ABSL_FLAG(std::string, data_path, "data/tinyshakespeare.txt",
-          "Text file to train on.");
+          "Text to train on: a file, or a folder that `prepare` has made.");
 ABSL_FLAG(std::string, encoding, "utf8",
-          "What a character is: utf8 (a code point) or bytes.");
+          "What a character is: utf8 (a code point) or bytes; a folder that "
+          "`prepare` has made has its own.");
 ABSL_FLAG(std::string, rnn_type, "GRU", "Recurrent network: GRU or LSTM.");
 ABSL_FLAG(int, embedding_dim, 256, "Width of a character's embedding.");
 ABSL_FLAG(int, hidden_dim, 256, "Width of a recurrent layer.");
@@ -43,7 +46,8 @@ ABSL_FLAG(std::string, data_order, "shuffled",
           "which begins with an empty memory) or streams (batch_size streams "
           "side by side, whose memory goes on from chunk to chunk).");
 ABSL_FLAG(double, val_fraction, 0.05,
-          "Share of the text, at its end, kept for validation.");
+          "Share of the text, at its end, kept for validation; a folder that "
+          "`prepare` has made has its own.");
 ABSL_FLAG(int64_t, num_epochs, 5, "Passes over the training part.");
 ABSL_FLAG(int64_t, max_steps, 0, "Steps at most; 0: as the epochs make.");
 ABSL_FLAG(double, learning_rate, 2e-3, "Adam's learning rate.");
@@ -184,10 +188,36 @@ absl::StatusOr<std::optional<Vocab>> OpenModel(
   return model.vocab;
 }
 
+// Takes the settings that a shard set was prepared with, unless a flag asks for
+// others. A text has none, and no test part.
+absl::Status TakeSettings(const Corpus& corpus,
+                          const std::set<std::string>& typed,
+                          TrainingConfig& training) {
+  const std::optional<SplitFractions> fractions = corpus.split_fractions();
+  if (!fractions.has_value()) return absl::OkStatus();
+  const auto check = [&](const char* flag, const auto& asked,
+                         const auto& prepared) {
+    if (typed.count(flag) == 0 || asked == prepared) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", flag, "=", asked, ": ", corpus.name(), " was prepared with ",
+        prepared, ": leave the flag out, or prepare the texts again with it"));
+  };
+  CHARRNN_RETURN_IF_ERROR(check("encoding", absl::GetFlag(FLAGS_encoding),
+                                EncodingName(corpus.vocab().encoding())));
+  CHARRNN_RETURN_IF_ERROR(
+      check("val_fraction", training.val_fraction, fractions->validation));
+  training.val_fraction = fractions->validation;
+  training.test_fraction = fractions->test;
+  // As it would be typed, for who goes on from the text itself.
+  absl::SetFlag(&FLAGS_val_fraction, fractions->validation);
+  return absl::OkStatus();
+}
+
 // The text under the vocabulary `vocab`, or its own if there is none.
-absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
-                        const std::optional<Vocab>& vocab,
-                        TrainingRequest& request) {
+absl::Status CorpusFromFlags(FileSystem& files,
+                             const std::set<std::string>& typed,
+                             const std::optional<Vocab>& vocab,
+                             TrainingRequest& request) {
   CHARRNN_ASSIGN_OR_RETURN(const Encoding encoding,
                            ParseEncoding(absl::GetFlag(FLAGS_encoding)));
   if (vocab.has_value() && typed.count("encoding") &&
@@ -212,11 +242,12 @@ absl::Status OpenCorpus(FileSystem& files, const std::set<std::string>& typed,
                      "built-in snippet"));
     SuitSnippet(typed, request);
   } else {
-    auto corpus = vocab.has_value()
-                      ? OpenTextCorpusWithVocab(files, path, *vocab)
-                      : OpenTextCorpus(files, path, encoding);
+    auto corpus = vocab.has_value() ? OpenCorpusWithVocab(files, path, *vocab)
+                                    : OpenCorpus(files, path, encoding);
     if (!corpus.ok()) return Annotate(corpus.status(), "--data_path");
     request.corpus = *std::move(corpus);
+    CHARRNN_RETURN_IF_ERROR(
+        TakeSettings(*request.corpus, typed, request.training));
   }
   request.model.vocab_size = request.corpus->vocab().size();
   return absl::OkStatus();
@@ -264,7 +295,7 @@ absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
   }
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Vocab> vocab,
                            OpenModel(files, typed, resumed, request));
-  CHARRNN_RETURN_IF_ERROR(OpenCorpus(files, typed, vocab, request));
+  CHARRNN_RETURN_IF_ERROR(CorpusFromFlags(files, typed, vocab, request));
   auto fitted = FitToCorpus(request.training, request.corpus->size());
   if (!fitted.ok()) return Annotate(fitted.status(), request.corpus->name());
   request.notes.insert(request.notes.end(), fitted->notes.begin(),

@@ -14,9 +14,11 @@
 #include "base/files.h"
 #include "cmd/command_line.h"
 #include "data/corpus.h"
+#include "data/vocab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/config.h"
+#include "testing/shard_set.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
 
@@ -73,8 +75,8 @@ TEST_F(TrainingFlagsTest, TheirDefaultsAreThoseOfTheConfigurations) {
   EXPECT_THAT(request.notes, IsEmpty());
 }
 
-// Every field has its flag, of the same name, but for the two that follow from
-// the text.
+// Every field has its flag, of the same name, but for the three that follow
+// from the text.
 TEST_F(TrainingFlagsTest, EveryFlagReachesItsField) {
   const std::map<std::string, nlohmann::json> values = {
       {"rnn_type", "LSTM"},     {"embedding_dim", 3},
@@ -147,6 +149,32 @@ TEST_F(TrainingFlagsTest, ASmallTextLowersWhatDoesNotFitAndSaysSo) {
   EXPECT_EQ(request.training.seq_len, 128);
   EXPECT_EQ(request.training.batch_size, 7);
   EXPECT_THAT(request.notes, ElementsAre(HasSubstr("lowered to 7")));
+}
+
+TEST_F(TrainingFlagsTest, AShardSetIsSplitAsItWasPrepared) {
+  ShardSetOptions options;
+  options.fractions = {0.2, 0.1};
+  options.encoding = Encoding::kBytes;
+  WriteShardSet(folder_.File("set"), std::string(2000, 'a') + "b", options);
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{},
+        {"--val_fraction=0.2", "--encoding=bytes"}}) {
+    std::vector<std::string> flags = {"--data_path=set"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request, Request(flags));
+    EXPECT_EQ(request.corpus->size(), 2001);
+    EXPECT_EQ(request.model.vocab_size, 256);
+    EXPECT_EQ(request.training.val_fraction, 0.2);
+    EXPECT_EQ(request.training.test_fraction, 0.1);
+    // What goes into config.json.
+    EXPECT_EQ(FlagValues().at("val_fraction"), "0.2");
+  }
+  EXPECT_THAT(Request({"--data_path=set", "--val_fraction=0.1"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       StartsWith("--val_fraction=0.1: ")));
+  EXPECT_THAT(Request({"--data_path=set", "--encoding=utf8"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       StartsWith("--encoding=utf8: ")));
 }
 
 TEST_F(TrainingFlagsTest, ATextThatWasAskedForMustExist) {

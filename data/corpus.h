@@ -43,7 +43,9 @@ class Corpus {
   //   kNotFound: that part of the corpus is not on this host.
   virtual absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const = 0;
 
-  // Whether ids [begin, end) are on this host. kNotFound names what is missing.
+  // Whether ids [begin, end) are on this host. kNotFound names what is missing;
+  // kDataLoss, naming the file, if what is there is not what it should be, as
+  // far as that can be seen without reading all of it.
   virtual absl::Status CheckPresent(int64_t, int64_t) const {
     return absl::OkStatus();
   }

@@ -13,6 +13,7 @@ def abseil():
         name = "abseil",
         debian_package = "libabsl-dev",
         modules = ["absl_" + module for module in [
+            "cord",
             "core_headers",
             "flags",
             "flags_commandlineflag",

@@ -1,0 +1,121 @@
+#include "base/mapped_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "base/files.h"
+
+namespace charrnn {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A page each, so that one can be cut off without the other.
+constexpr int64_t kPage = 4096;
+
+std::string FileOf(const std::string& contents) {
+  static int count = 0;
+  const std::string path =
+      JoinPath(::testing::TempDir(), absl::StrCat("mapped", count++));
+  const absl::Status status = WriteFile(*FileSystem::Real(), path, contents);
+  EXPECT_TRUE(status.ok()) << status;
+  return path;
+}
+
+std::unique_ptr<MappedFile> Open(const std::string& path) {
+  auto file = MappedFile::Open(path);
+  EXPECT_TRUE(file.ok()) << file.status();
+  return *std::move(file);
+}
+
+TEST(MappedFileTest, AnyPartOfAFileCanBeRead) {
+  const auto file = Open(FileOf("abcdef"));
+  ASSERT_EQ(file->size(), 6);
+  std::string bytes(3, 0);
+  ASSERT_TRUE(file->Read(2, absl::MakeSpan(bytes)).ok());
+  EXPECT_EQ(bytes, "cde");
+  ASSERT_TRUE(file->Read(3, absl::MakeSpan(bytes)).ok());
+  EXPECT_EQ(bytes, "def");
+  EXPECT_TRUE(file->Read(6, absl::Span<char>()).ok());
+}
+
+TEST(MappedFileTest, AnEmptyFileHasNothingToRead) {
+  const auto file = Open(FileOf(""));
+  EXPECT_EQ(file->size(), 0);
+  EXPECT_TRUE(file->Read(0, absl::Span<char>()).ok());
+}
+
+TEST(MappedFileTest, WhatIsNoFileIsRefusedByName) {
+  const std::string missing = JoinPath(::testing::TempDir(), "missing");
+  EXPECT_TRUE(absl::IsNotFound(MappedFile::Open(missing).status()));
+  EXPECT_THAT(std::string(MappedFile::Open(missing).status().message()),
+              HasSubstr(missing));
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      MappedFile::Open(::testing::TempDir()).status()));
+  const std::string pipe = JoinPath(::testing::TempDir(), "pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_TRUE(absl::IsFailedPrecondition(MappedFile::Open(pipe).status()));
+}
+
+TEST(MappedFileTest, WhatWasCutOffSinceIsAnErrorAndTheRestCanStillBeRead) {
+  const std::string path = FileOf(std::string(2 * kPage, 'a'));
+  const auto file = Open(path);
+  ASSERT_EQ(truncate(path.c_str(), kPage), 0);
+  std::array<char, 8> bytes;
+  // More than once: the handler stays.
+  for (int i = 0; i < 3; ++i) {
+    const absl::Status status = file->Read(kPage, absl::MakeSpan(bytes));
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path));
+    EXPECT_TRUE(file->Read(kPage - 8, absl::MakeSpan(bytes)).ok());
+  }
+}
+
+TEST(MappedFileTest, EachThreadGetsItsOwnError) {
+  const std::string path = FileOf(std::string(2 * kPage, 'a'));
+  const auto file = Open(path);
+  ASSERT_EQ(truncate(path.c_str(), kPage), 0);
+  std::vector<std::thread> threads;
+  for (int64_t thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      const bool cut_off = thread % 2 == 1;
+      std::array<char, 8> bytes;
+      for (int i = 0; i < 1000; ++i) {
+        EXPECT_EQ(file->Read(cut_off ? kPage : 0, absl::MakeSpan(bytes)).ok(),
+                  !cut_off);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(MappedFileDeathTest, AnotherBusErrorEndsTheProgramAsEver) {
+  const auto file = Open(FileOf("abc"));
+  EXPECT_EXIT(raise(SIGBUS), ::testing::KilledBySignal(SIGBUS), "");
+}
+
+TEST(MappedFileDeathTest, ReadingOutsideTheFileEndsTheProgram) {
+  const auto file = Open(FileOf("abc"));
+  std::array<char, 2> bytes;
+  EXPECT_DEATH(file->Read(2, absl::MakeSpan(bytes)).IgnoreError(),
+               "2 bytes at 2 of 3");
+  EXPECT_DEATH(file->Read(-1, absl::MakeSpan(bytes)).IgnoreError(),
+               "2 bytes at -1 of 3");
+}
+
+}  // namespace
+}  // namespace charrnn

@@ -1,0 +1,162 @@
+#include "data/shard_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/crc32c.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "data/shard_format.h"
+#include "data/split.h"
+#include "data/vocab.h"
+
+namespace charrnn {
+namespace {
+
+// Whole blocks, few enough to stay in the second-level cache, and enough for
+// a write(2) to cost nothing.
+constexpr int64_t kBufferBytes = 64 * kShardBlockBytes;
+
+// The checksum of the words that `packed`, of at most a block's bytes, holds as
+// ids of the type `Id`.
+template <typename Id>
+uint32_t ExtendByWords(uint32_t crc, absl::string_view packed) {
+  constexpr size_t kMost = kShardBlockBytes / sizeof(Id);
+  std::array<Id, kMost> ids{};
+  std::array<uint32_t, kMost> words;
+  std::memcpy(ids.data(), packed.data(), packed.size());
+  // All of them, whatever they are: a fixed number is what compilers like.
+  for (size_t i = 0; i < kMost; ++i) words[i] = ids[i];
+  return ExtendCrc32c(
+      crc, absl::string_view(reinterpret_cast<const char*>(words.data()),
+                             packed.size() / sizeof(Id) * sizeof(words[0])));
+}
+
+uint32_t ExtendByIds(uint32_t crc, absl::string_view packed, int id_bytes) {
+  switch (id_bytes) {
+    case 1:
+      return ExtendByWords<uint8_t>(crc, packed);
+    case 2:
+      return ExtendByWords<uint16_t>(crc, packed);
+    default:
+      return ExtendCrc32c(crc, packed);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ShardWriter>> ShardWriter::Create(
+    FileSystem* files, const std::string& folder, const Vocab& vocab,
+    int64_t shard_bytes) {
+  if (shard_bytes < kMinShardBytes || shard_bytes > kMaxShardBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--shard_bytes=", shard_bytes, ": must be from ",
+                     kMinShardBytes, " to ", kMaxShardBytes));
+  }
+  return std::unique_ptr<ShardWriter>(
+      new ShardWriter(files, folder, vocab, shard_bytes));
+}
+
+ShardWriter::ShardWriter(FileSystem* files, const std::string& folder,
+                         const Vocab& vocab, int64_t shard_bytes)
+    : files_(files),
+      folder_(folder),
+      shard_bytes_(shard_bytes - shard_bytes % IdBytes(vocab.size())),
+      manifest_(vocab) {
+  buffer_.reserve(kBufferBytes);
+}
+
+ShardWriter::~ShardWriter() = default;
+
+absl::Status ShardWriter::Append(absl::string_view packed_ids) {
+  CHARRNN_CHECK(packed_ids.size() % id_bytes() == 0)
+      << packed_ids.size() << " bytes of ids of " << id_bytes();
+  while (!packed_ids.empty()) {
+    const size_t room =
+        std::min(kBufferBytes, shard_bytes_ - flushed_) - buffer_.size();
+    const absl::string_view piece = packed_ids.substr(0, room);
+    absl::StrAppend(&buffer_, piece);
+    packed_ids.remove_prefix(piece.size());
+    if (piece.size() < room) continue;
+    CHARRNN_RETURN_IF_ERROR(Flush());
+    if (flushed_ == shard_bytes_) CHARRNN_RETURN_IF_ERROR(EndShard());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShardWriter::Flush() {
+  if (buffer_.empty()) return absl::OkStatus();
+  if (file_ == nullptr) {
+    const std::string path = JoinPath(
+        folder_, ShardFileName(static_cast<int64_t>(manifest_.shards.size())));
+    CHARRNN_ASSIGN_OR_RETURN(file_,
+                             files_->OpenForWrite(path, WriteMode::kCreate));
+  }
+  const absl::string_view bytes = buffer_;
+  for (size_t at = 0; at < bytes.size(); at += kShardBlockBytes) {
+    const absl::string_view block = bytes.substr(at, kShardBlockBytes);
+    block_crc32cs_.push_back(Crc32c(block));
+    manifest_.ids_crc32c = ExtendByIds(manifest_.ids_crc32c, block, id_bytes());
+  }
+  CHARRNN_RETURN_IF_ERROR(file_->Append(bytes));
+  flushed_ += static_cast<int64_t>(bytes.size());
+  buffer_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status ShardWriter::EndShard() {
+  const ShardLabel label = {id_bytes(),
+                            static_cast<int64_t>(manifest_.shards.size()),
+                            flushed_ / id_bytes()};
+  const std::string end = EncodeShardEnd(label, block_crc32cs_);
+  CHARRNN_RETURN_IF_ERROR(file_->Append(end));
+  CHARRNN_RETURN_IF_ERROR(AwaitSync());
+  syncing_ = std::async(std::launch::async,
+                        [file = std::move(file_)]() -> absl::Status {
+                          CHARRNN_RETURN_IF_ERROR(file->Sync());
+                          return file->Close();
+                        });
+  flushed_ = 0;
+  block_crc32cs_.clear();
+  manifest_.shards.push_back({label.num_ids, ShardCrc32c(end)});
+  manifest_.num_ids += label.num_ids;
+  return absl::OkStatus();
+}
+
+absl::Status ShardWriter::AwaitSync() {
+  return syncing_.valid() ? syncing_.get() : absl::OkStatus();
+}
+
+absl::Status ShardWriter::Finish(const SplitFractions& fractions,
+                                 std::vector<SourceFile> sources,
+                                 int64_t text_bytes) {
+  CHARRNN_RETURN_IF_ERROR(Flush());
+  if (file_ != nullptr) CHARRNN_RETURN_IF_ERROR(EndShard());
+  CHARRNN_RETURN_IF_ERROR(AwaitSync());
+  manifest_.fractions = fractions;
+  CHARRNN_ASSIGN_OR_RETURN(manifest_.split,
+                           SplitCorpus(manifest_.num_ids, fractions));
+  manifest_.sources = std::move(sources);
+  manifest_.text_bytes = text_bytes;
+  const absl::Status sound = CheckShardManifest(manifest_);
+  CHARRNN_CHECK(sound.ok()) << sound;
+  CHARRNN_RETURN_IF_ERROR(files_->SyncDirectory(folder_));
+  return WriteFileAtomically(*files_, JoinPath(folder_, kShardManifestFileName),
+                             EncodeShardManifest(manifest_));
+}
+
+}  // namespace charrnn
