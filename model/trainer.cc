@@ -22,6 +22,7 @@
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "data/batch_reader.h"
+#include "data/utf8_assembler.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
 #include "model/checkpoint.h"
@@ -299,7 +300,8 @@ absl::Status Trainer::Sample(double loss) {
         return ToStop() ? absl::CancelledError("stopped") : absl::OkStatus();
       }));
   parts_.observer->OnSample(
-      {progress_.step, loss, parts_.corpus->vocab().Decode(ids)});
+      {progress_.step, loss,
+       Utf8Assembler().Push(parts_.corpus->vocab().Decode(ids))});
   return absl::OkStatus();
 }
 
