@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,6 +14,7 @@
 #include "base/thread_pool.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
+#include "data/vocab.h"
 #include "model/char_rnn.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
@@ -43,10 +45,30 @@ int64_t RoundGrains(int64_t num_processes, int64_t num_grains) {
   return num_processes == 1 ? num_grains : kRoundGrains * num_processes;
 }
 
-// The loss of chunks [first, last), nats summed over their targets.
-absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
-                                 const ChunkIndex& chunks, int64_t first,
-                                 int64_t last) {
+// How many bytes of a file each symbol is, by id.
+std::vector<int64_t> SymbolSizes(const Vocab& vocab) {
+  std::vector<int64_t> sizes(vocab.size());
+  for (int32_t id = 0; id < vocab.size(); ++id) {
+    sizes[id] = static_cast<int64_t>(vocab.Symbol(id).size());
+  }
+  return sizes;
+}
+
+// The sum of what each process has counted.
+absl::StatusOr<int64_t> SumOver(GradientReducer& others, int64_t count) {
+  // Exact in double, for texts of any size.
+  std::vector<double> counts(others.num_processes());
+  const IndexRange own = others.LocalShare(others.num_processes());
+  counts[own.begin] = static_cast<double>(count);
+  CHARRNN_RETURN_IF_ERROR(others.Share(absl::MakeSpan(counts)));
+  return static_cast<int64_t>(
+      std::accumulate(counts.begin(), counts.end(), 0.0));
+}
+
+// What chunks [first, last) add to an evaluation.
+absl::StatusOr<Evaluation> EvaluateGrain(
+    const CharRnn& model, const Corpus& corpus, const ChunkIndex& chunks,
+    const std::vector<int64_t>& symbol_sizes, int64_t first, int64_t last) {
   const int64_t rows = last - first;
   const size_t seq_len = chunks.chunk_len();
   std::vector<int32_t> inputs(rows * seq_len);
@@ -58,7 +80,13 @@ absl::StatusOr<double> GrainLoss(const CharRnn& model, const Corpus& corpus,
     CHARRNN_RETURN_IF_ERROR(corpus.Read(
         offset + 1, absl::MakeSpan(targets).subspan(row * seq_len, seq_len)));
   }
-  return Loss(model, {rows, static_cast<int64_t>(seq_len), inputs, targets});
+  Evaluation grain;
+  grain.chars = static_cast<int64_t>(targets.size());
+  for (const int32_t id : targets) grain.bytes += symbol_sizes[id];
+  CHARRNN_ASSIGN_OR_RETURN(
+      grain.loss_sum,
+      Loss(model, {rows, static_cast<int64_t>(seq_len), inputs, targets}));
+  return grain;
 }
 
 }  // namespace
@@ -73,21 +101,25 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
   if (num_chunks == 0) return evaluation;
   const int64_t grain_chunks = GrainChunks(model, chunks.chunk_len());
   const int64_t num_grains = (num_chunks + grain_chunks - 1) / grain_chunks;
+  const std::vector<int64_t> symbol_sizes = SymbolSizes(corpus.vocab());
   std::vector<double> losses(num_grains);
+  std::vector<int64_t> bytes(num_grains);
   std::vector<absl::Status> statuses(num_grains);
   const auto compute = [&](int64_t grain) {
     const int64_t first = grain * grain_chunks;
     const int64_t last = std::min(first + grain_chunks, num_chunks);
-    absl::StatusOr<double> loss;
+    absl::StatusOr<Evaluation> part;
     if (stop()) {
       statuses[grain] = absl::CancelledError("the evaluation was stopped");
       return;
     }
     statuses[grain] = CatchTorch("evaluating", [&] {
-      loss = GrainLoss(model, corpus, chunks, first, last);
+      part = EvaluateGrain(model, corpus, chunks, symbol_sizes, first, last);
     });
-    if (statuses[grain].ok()) statuses[grain] = loss.status();
-    if (loss.ok()) losses[grain] = *loss;
+    if (statuses[grain].ok()) statuses[grain] = part.status();
+    if (!part.ok()) return;
+    losses[grain] = part->loss_sum;
+    bytes[grain] = part->bytes;
   };
   const int64_t round = RoundGrains(others.num_processes(), num_grains);
   for (int64_t begin = 0; begin < num_grains; begin += round) {
@@ -105,6 +137,9 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
     CHARRNN_RETURN_IF_ERROR(
         others.Share(absl::MakeSpan(losses).subspan(begin, size)));
   }
+  CHARRNN_ASSIGN_OR_RETURN(
+      evaluation.bytes,
+      SumOver(others, std::accumulate(bytes.begin(), bytes.end(), int64_t{0})));
   TreeSum(absl::MakeSpan(losses));
   evaluation.loss_sum = losses.front();
   return evaluation;

@@ -324,8 +324,8 @@ absl::Status Trainer::Validate() {
     progress_.best_loss = loss;
     progress_.best_step = progress_.step;
   }
-  parts_.observer->OnValidation(
-      {progress_.step, Epoch(), loss, evaluation.chars, best});
+  parts_.observer->OnValidation({progress_.step, Epoch(), loss,
+                                 evaluation.chars, evaluation.bytes, best});
   return absl::OkStatus();
 }
 
