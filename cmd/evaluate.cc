@@ -108,16 +108,18 @@ std::string Report(const Evaluation& evaluation) {
   const double loss = evaluation.loss();
   if (!absl::GetFlag(FLAGS_json)) {
     return absl::StrFormat(
-        "loss %.4f nats per character, %.4f bits per character, perplexity "
-        "%.4f, %s\n",
-        loss, BitsPerChar(loss), std::exp(loss),
+        "loss %.4f nats per character, %.4f bits per character, %.4f bits per "
+        "byte, perplexity %.4f, %s\n",
+        loss, BitsPerChar(loss), evaluation.bits_per_byte(), std::exp(loss),
         Counted(evaluation.chars, "character"));
   }
   nlohmann::ordered_json json;
   json["loss"] = loss;
   json["bpc"] = BitsPerChar(loss);
+  json["bpb"] = evaluation.bits_per_byte();
   json["perplexity"] = std::exp(loss);
   json["chars"] = evaluation.chars;
+  json["bytes"] = evaluation.bytes;
   return json.dump() + "\n";
 }
 

@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "cmd/command_line.h"
+#include "data/utf8_assembler.h"
 #include "data/vocab.h"
 #include "model/sampler.h"
 
@@ -36,9 +37,11 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Vocab& vocab,
 
 absl::Status TextWriter::WriteOne(const std::vector<int32_t>& prompt,
                                   int64_t stream) const {
-  CHARRNN_RETURN_IF_ERROR(WriteStdout(vocab_->Decode(prompt)));
+  // The last character of the prompt may be continued, too.
+  Utf8Assembler text;
+  CHARRNN_RETURN_IF_ERROR(WriteStdout(text.Push(vocab_->Decode(prompt))));
   CHARRNN_RETURN_IF_ERROR(sampler_->Generate(prompt, stream, [&](int32_t id) {
-    return WriteStdout(vocab_->Symbol(id));
+    return WriteStdout(text.Push(vocab_->Symbol(id)));
   }));
   return WriteStdout("\n");
 }
@@ -59,9 +62,9 @@ absl::Status TextWriter::WriteMany(const std::vector<int32_t>& prompt,
     });
     for (int64_t i = 0; i < size; ++i) {
       CHARRNN_RETURN_IF_ERROR(statuses[i]);
-      CHARRNN_RETURN_IF_ERROR(
-          WriteStdout(absl::StrCat("==== sample ", first + i + 1, " of ", count,
-                                   " ====\n", texts[i], "\n")));
+      CHARRNN_RETURN_IF_ERROR(WriteStdout(
+          absl::StrCat("==== sample ", first + i + 1, " of ", count, " ====\n",
+                       Utf8Assembler().Push(texts[i]), "\n")));
     }
   }
   return absl::OkStatus();

@@ -22,15 +22,16 @@ namespace charrnn {
 absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Vocab& vocab,
                                                   const std::string& prompt);
 
-// Writes sampled texts to standard output. Errors are those of
-// Sampler::Generate and WriteStdout.
+// Writes sampled texts to standard output, as UTF-8 of whole characters
+// whatever the vocabulary is. Errors are those of Sampler::Generate and
+// WriteStdout.
 class TextWriter {
  public:
   // Neither is owned.
   TextWriter(const Sampler* sampler, const Vocab* vocab)
       : sampler_(sampler), vocab_(vocab) {}
 
-  // Writes the prompt and its continuation, character by character.
+  // Writes the prompt and its continuation, each character once it is whole.
   absl::Status WriteOne(const std::vector<int32_t>& prompt,
                         int64_t stream) const;
 

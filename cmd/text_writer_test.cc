@@ -7,6 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "base/thread_pool.h"
 #include "data/vocab.h"
 #include "gmock/gmock.h"
@@ -88,6 +89,52 @@ TEST_F(TextWriterTest, ManyTextsAreThoseOfTheirStreams) {
   }
   EXPECT_EQ(Output([&] { return writer_.WriteMany(prompt, 20, pool); }),
             expected);
+}
+
+// A model of bytes that says the same one again and again.
+CharRnn MakeParrot(const Vocab& vocab, unsigned char byte) {
+  ModelConfig config;
+  config.vocab_size = vocab.size();
+  config.embedding_dim = 5;
+  config.hidden_dim = 8;
+  const ParameterLayout layout(config);
+  std::vector<float> parameters(layout.flat_size(), 0.0F);
+  const ParameterSpec& bias = layout.parameters().back();
+  EXPECT_EQ(bias.name, "fc.bias");
+  parameters[bias.offset + byte] = 100;
+  return CharRnn(config,
+                 TrainState::FromParameters(parameters, "cpu")->parameters);
+}
+
+class BytesWriterTest : public TextWriterTest {
+ protected:
+  // What a model says after `prompt` that has nothing to say but `byte`, five
+  // times.
+  static std::string Said(absl::string_view prompt, unsigned char byte) {
+    const Vocab vocab = *Vocab::FromText("x", Encoding::kBytes);
+    const CharRnn model = MakeParrot(vocab, byte);
+    const Sampler sampler(&model, FiveCharacters());
+    const TextWriter writer(&sampler, &vocab);
+    const std::vector<int32_t> ids = vocab.Encode(prompt)->ids;
+    ThreadPool pool(2);
+    const std::string text = Output([&] { return writer.WriteOne(ids, 0); });
+    EXPECT_EQ(Output([&] { return writer.WriteMany(ids, 1, pool); }),
+              "==== sample 1 of 1 ====\n" + text);
+    std::istringstream input{std::string(prompt)};
+    EXPECT_EQ(Output([&] { return writer.Converse(input); }), text);
+    return text;
+  }
+};
+
+TEST_F(BytesWriterTest, APromptMayEndInTheMiddleOfACharacter) {
+  EXPECT_EQ(Said("a\xC3", 0xA9), u8"a\u00e9\ufffd\ufffd\ufffd\ufffd\n");
+  EXPECT_EQ(Said("\xE2\x82", 0xAC), u8"\u20ac\ufffd\ufffd\ufffd\ufffd\n");
+  EXPECT_EQ(Said("\xF0\xBF", 0xBF), u8"\U0003ffff\ufffd\ufffd\ufffd\n");
+  EXPECT_EQ(Said("a\xC3", 'z'), u8"a\ufffdzzzzz\n");
+}
+
+TEST_F(BytesWriterTest, ACharacterThatIsNotWholeAtTheEndIsLeftOut) {
+  EXPECT_EQ(Said("ab", 0xC3), u8"ab\ufffd\ufffd\ufffd\ufffd\n");
 }
 
 TEST_F(TextWriterTest, AConversationOutlivesALineThatMakesNoSense) {

@@ -1,6 +1,7 @@
 #ifndef CHARRNN_MODEL_EVALUATOR_H_
 #define CHARRNN_MODEL_EVALUATOR_H_
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 
@@ -17,9 +18,15 @@ namespace charrnn {
 struct Evaluation {
   double loss_sum = 0;  // nats, summed over all characters predicted
   int64_t chars = 0;    // characters predicted
+  int64_t bytes = 0;    // of the file that these are
 
   // Nats per character; NaN where nothing was predicted.
   double loss() const { return loss_sum / static_cast<double>(chars); }
+
+  // What compares models whose characters differ; NaN likewise.
+  double bits_per_byte() const {
+    return loss_sum / std::log(2.0) / static_cast<double>(bytes);
+  }
 };
 
 // A full pass over what `plan` reads of a text, without dropout. Chunks, or

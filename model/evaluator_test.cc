@@ -3,14 +3,17 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/files.h"
 #include "base/thread_pool.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/stream_index.h"
 #include "data/vocab.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
 #include "model/config.h"
@@ -19,6 +22,7 @@
 #include "model/torch_threads.h"
 #include "model/train_state.h"
 #include "testing/status_matchers.h"
+#include "testing/temp_directory.h"
 
 namespace charrnn {
 namespace {
@@ -59,6 +63,30 @@ TEST_F(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
   EXPECT_NEAR(evaluation.loss(), std::log(45), 0.3);  // nothing learnt yet
 }
 
+TEST_F(EvaluatorTest, BytesAreThoseOfTheCharactersPredicted) {
+  const TempDirectory directory;
+  const std::string path = directory.File("text.txt");
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += u8"\u00e9\u20ac\U0001f600\u20acab";
+  ASSERT_THAT(WriteFileAtomically(*FileSystem::Real(), path, text), IsOk());
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<Corpus> corpus,
+      OpenTextCorpus(*FileSystem::Real(), path, Encoding::kUtf8));
+  const auto evaluate = [&](int seq_len) {
+    return Evaluate(*model_, *corpus,
+                    ChunkIndex::Validation(0, corpus->size(), seq_len), *pool_);
+  };
+  // All but the first character; of chunks of four, nor the last three.
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation all, evaluate(1));
+  EXPECT_EQ(all.chars, 240 - 1);
+  EXPECT_EQ(all.bytes, 40 * 14 - 2);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation most, evaluate(4));
+  EXPECT_EQ(most.chars, 240 - 1 - 3);
+  EXPECT_EQ(most.bytes, 40 * 14 - 2 - (3 + 1 + 1));
+  EXPECT_NEAR(most.bits_per_byte(), most.loss() / std::log(2.0) * 236 / 553,
+              1e-12);
+}
+
 TEST_F(EvaluatorTest, ItsBitsDoNotDependOnTheNumberOfThreads) {
   const ChunkIndex chunks = ChunkIndex::Validation(0, corpus_->size(), 3);
   const double expected = Evaluate(*model_, *corpus_, chunks, *pool_)->loss_sum;
@@ -81,6 +109,7 @@ TEST_F(EvaluatorTest, NothingToPredictIsNotANumber) {
                                Evaluate(*model_, *corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 0);
   EXPECT_TRUE(std::isnan(evaluation.loss()));
+  EXPECT_TRUE(std::isnan(evaluation.bits_per_byte()));
 }
 
 TEST_F(EvaluatorTest, StreamsRememberAllThatCameBefore) {

@@ -43,6 +43,7 @@ struct ValidationReport {
   int64_t epoch = 0;
   double loss = 0;    // nats per character
   int64_t chars = 0;  // characters predicted
+  int64_t bytes = 0;  // of the file that these are; 0: not known
   bool best = false;  // the lowest loss so far
 };
 

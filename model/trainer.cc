@@ -26,6 +26,7 @@
 #include "base/status_macros.h"
 #include "data/batch_plan.h"
 #include "data/batch_reader.h"
+#include "data/utf8_assembler.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
 #include "model/checkpoint.h"
@@ -397,7 +398,8 @@ absl::Status Trainer::Sample(double loss) {
         return ToStop() ? absl::CancelledError("stopped") : absl::OkStatus();
       }));
   parts_.observer->OnSample(
-      {progress_.step, loss, parts_.corpus->vocab().Decode(ids)});
+      {progress_.step, loss,
+       Utf8Assembler().Push(parts_.corpus->vocab().Decode(ids))});
   return absl::OkStatus();
 }
 
@@ -420,8 +422,8 @@ absl::Status Trainer::Validate() {
     progress_.best_loss = loss;
     progress_.best_step = progress_.step;
   }
-  parts_.observer->OnValidation(
-      {progress_.step, Epoch(), loss, evaluation.chars, best});
+  parts_.observer->OnValidation({progress_.step, Epoch(), loss,
+                                 evaluation.chars, evaluation.bytes, best});
   return absl::OkStatus();
 }
 

@@ -458,6 +458,7 @@ TEST_F(TrainerTest, BestIsTheLowestValidationLoss) {
   for (const ValidationReport& report : notes_.validations) {
     EXPECT_EQ(report.best, report.loss < lowest);
     EXPECT_EQ(report.chars, 10);  // 17 held out: one chunk of ten
+    EXPECT_EQ(report.bytes, 10);
     if (report.best) {
       lowest = report.loss;
       lowest_step = report.step;

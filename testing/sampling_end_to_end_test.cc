@@ -156,12 +156,15 @@ TEST_F(SamplingEndToEndTest, EvaluationIsTrainingsOwnValidation) {
   }
   const json found = json::parse(Evaluate({"--json"}), nullptr, false);
   ASSERT_TRUE(found.is_object());
-  EXPECT_EQ(found.size(), 4);
+  EXPECT_EQ(found.size(), 6);
   const double loss = found["loss"];
   EXPECT_NEAR(loss, best["loss"], 1e-6);
   EXPECT_NEAR(found["bpc"], loss / std::log(2.0), 1e-12);
   EXPECT_NEAR(found["perplexity"], std::exp(loss), 1e-12);
   EXPECT_EQ(found["chars"], best["chars"]);
+  // Each of this text's characters is a byte.
+  EXPECT_EQ(found["bytes"], best["chars"]);
+  EXPECT_NEAR(found["bpb"], found["bpc"], 1e-12);
 }
 
 TEST_F(SamplingEndToEndTest, EvaluationOfAllCountsTheWholeText) {
@@ -170,8 +173,8 @@ TEST_F(SamplingEndToEndTest, EvaluationOfAllCountsTheWholeText) {
   // Whole chunks of 16 targets.
   EXPECT_EQ(all["chars"], (size - 1) / 16 * 16);
   EXPECT_THAT(Evaluate({}),
-              AllOf(StartsWith("loss "), HasSubstr(" bits per character"),
-                    HasSubstr("perplexity ")));
+              AllOf(StartsWith("loss "), HasSubstr(" bits per character, "),
+                    HasSubstr(" bits per byte, "), HasSubstr("perplexity ")));
 }
 
 TEST_F(SamplingEndToEndTest, EvaluationWithoutATextAsksForOne) {

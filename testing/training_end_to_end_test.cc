@@ -154,8 +154,8 @@ TEST_F(TrainingEndToEndTest, MetricsTellEveryReportOnceAndInOrder) {
   EXPECT_THAT(Field<int>(validation, "step"), ElementsAre(12, 24));
   EXPECT_THAT(Field<int>(validation, "epoch"), ElementsAre(1, 2));
   for (const json& event : validation) {
-    EXPECT_THAT(Keys(event),
-                ElementsAre("bpc", "chars", "epoch", "event", "loss", "step"));
+    EXPECT_THAT(Keys(event), ElementsAre("bpb", "bpc", "bytes", "chars",
+                                         "epoch", "event", "loss", "step"));
     EXPECT_NEAR(event["bpc"].get<double>(),
                 event["loss"].get<double>() / std::log(2.0), 1e-12);
   }

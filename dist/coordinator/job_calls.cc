@@ -119,7 +119,7 @@ absl::Status RecordIn(RunBook& book, const wire::RecordRequest& request) {
     const wire::ValidationRecord& validation = request.validation();
     return book.Validation({validation.step(), validation.epoch(),
                             validation.loss(), validation.chars(),
-                            validation.best()});
+                            validation.bytes(), validation.best()});
   }
   if (request.has_sample()) {
     const wire::SampleRecord& sample = request.sample();

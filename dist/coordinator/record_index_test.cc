@@ -50,7 +50,9 @@ TrainReport Train(int64_t step) {
   return report;
 }
 
-ValidationReport Validation(int64_t step) { return {step, 1, 1.5, 100, true}; }
+ValidationReport Validation(int64_t step) {
+  return {step, 1, 1.5, 100, 100, true};
+}
 
 std::string Cut(const std::string& text, int64_t size) {
   return text.substr(0, static_cast<size_t>(size));

@@ -67,7 +67,7 @@ class RunBookTest : public testing::Test {
   // Records of a step, one of each kind.
   void RecordAll(RunBook& book, int64_t step) {
     EXPECT_THAT(book.Train(Train(step)), IsOk());
-    EXPECT_THAT(book.Validation({step, 1, 2.25, 100, false}), IsOk());
+    EXPECT_THAT(book.Validation({step, 1, 2.25, 100, 100, false}), IsOk());
     EXPECT_THAT(book.Sample({step, 2.5, "ROMEO:\nWhe"}), IsOk());
   }
 
@@ -145,7 +145,7 @@ TEST_F(RunBookTest, ANewRunHasNothingUntilItBegins) {
 TEST_F(RunBookTest, BeforeItBeginsNothingCanBeRecordedOrSaved) {
   const auto book = Open();
   EXPECT_THAT(book->Train(Train(1)), StatusIs(kFailedPrecondition));
-  EXPECT_THAT(book->Validation({1, 1, 2, 3, false}),
+  EXPECT_THAT(book->Validation({1, 1, 2, 3, 3, false}),
               StatusIs(kFailedPrecondition));
   EXPECT_THAT(book->Sample({1, 2, "x"}), StatusIs(kFailedPrecondition));
   book->Plan({0, 10, 5, 1});

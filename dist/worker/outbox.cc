@@ -138,6 +138,7 @@ void Outbox::OnValidation(const ValidationReport& report) {
   validation.set_epoch(report.epoch);
   validation.set_loss(report.loss);
   validation.set_chars(report.chars);
+  validation.set_bytes(report.bytes);
   validation.set_best(report.best);
   Add(report.step, std::move(record));
 }

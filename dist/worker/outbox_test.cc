@@ -181,7 +181,7 @@ TEST_F(OutboxTest, RecordsAndCheckpointsArriveInOrder) {
   const auto sender = FormAlone();
   sender->outbox.Enter(1, /*uploader=*/true);
   sender->Train(10);
-  sender->outbox.OnValidation({10, 1, 2.25, 100, true});
+  sender->outbox.OnValidation({10, 1, 2.25, 100, 150, true});
   sender->outbox.OnSample({10, 2.5, "some text"});
   sender->Save(10, 10);
   sender->Train(20);
@@ -191,6 +191,7 @@ TEST_F(OutboxTest, RecordsAndCheckpointsArriveInOrder) {
   const std::string metrics = coordinator_.Read("metrics.jsonl");
   EXPECT_EQ(Trained(), 2);
   EXPECT_EQ(Count(metrics, "\"event\":\"validation\""), 1);
+  EXPECT_THAT(metrics, HasSubstr("\"chars\":100,\"bytes\":150}"));
   EXPECT_THAT(coordinator_.Read("samples.txt"), HasSubstr("some text"));
   // A checkpoint names what was recorded before it, and nothing later.
   CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainProgress saved, Saved(10));

@@ -2,6 +2,7 @@
 #define CHARRNN_MODEL_METRICS_DISPLAY_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -11,6 +12,14 @@ namespace charrnn {
 
 // A loss in nats per character as bits per character: divided by ln 2.
 constexpr double BitsPerChar(double nats) { return nats / 0.6931471805599453; }
+
+// The same as bits per byte, where so many characters are so many bytes of a
+// file; NaN if these are not known. It compares models whose characters differ.
+constexpr double BitsPerByte(double nats, int64_t chars, int64_t bytes) {
+  if (bytes == 0) return std::numeric_limits<double>::quiet_NaN();
+  return BitsPerChar(nats) * static_cast<double>(chars) /
+         static_cast<double>(bytes);
+}
 
 // 1059624 as "1,059,624".
 std::string WithThousands(int64_t number);

@@ -16,6 +16,14 @@ TEST(DisplayTest, TurnsNatsIntoBits) {
   EXPECT_DOUBLE_EQ(BitsPerChar(std::log(65.0)), std::log2(65.0));
 }
 
+TEST(DisplayTest, BitsPerByteAreThoseOfTheSameText) {
+  const double nats = std::log(2.0);
+  EXPECT_DOUBLE_EQ(BitsPerChar(3 * nats), 3);
+  EXPECT_DOUBLE_EQ(BitsPerByte(3 * nats, 100, 100), 3);
+  EXPECT_DOUBLE_EQ(BitsPerByte(3 * nats, 100, 200), 1.5);
+  EXPECT_TRUE(std::isnan(BitsPerByte(3 * nats, 100, 0)));
+}
+
 TEST(DisplayTest, GroupsDigitsByThree) {
   EXPECT_EQ(WithThousands(0), "0");
   EXPECT_EQ(WithThousands(999), "999");

@@ -182,15 +182,18 @@ void AppendResults(const ReportContent& content, std::string* html) {
   absl::StrAppend(html,
                   "<h2>Validation</h2>\n<div class='card scroll'><table>\n"
                   "<tr><th>Epoch</th><th>Step</th><th>Loss</th>"
-                  "<th>Bits per character</th><th>Perplexity</th>"
+                  "<th>Bits per character</th><th>Bits per byte</th>"
+                  "<th>Perplexity</th>"
                   "<th>Characters</th></tr>\n");
   for (const ValidationReport& report : content.validation) {
+    const double bits = BitsPerByte(report.loss, report.chars, report.bytes);
     absl::StrAppendFormat(
         html,
         "<tr%s><td>%d</td><td>%s</td><td>%.4f</td><td>%.3f</td>"
-        "<td>%.2f</td><td>%s</td></tr>\n",
+        "<td>%s</td><td>%.2f</td><td>%s</td></tr>\n",
         &report == best ? " class='lowest'" : "", report.epoch,
         WithThousands(report.step), report.loss, BitsPerChar(report.loss),
+        std::isfinite(bits) ? absl::StrFormat("%.3f", bits) : "?",
         std::exp(report.loss), WithThousands(report.chars));
   }
   absl::StrAppend(html, "</table></div>\n");

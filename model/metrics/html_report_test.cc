@@ -36,6 +36,7 @@ ValidationReport Validation(int64_t step, int64_t epoch, double loss) {
   report.epoch = epoch;
   report.loss = loss;
   report.chars = 55680;
+  report.bytes = 111360;
   return report;
 }
 
@@ -59,6 +60,7 @@ TEST(RenderHtmlReportTest, TellsResultsSamplesAndSettings) {
                                     "character</small>"),
                           HasSubstr("<b>1,215,331</b>"),
                           HasSubstr("<tr class='lowest'><td>2</td>"),
+                          HasSubstr("<td>2.388</td><td>1.194</td>"),
                           HasSubstr("<b>step 100</b><small>loss 2.100"),
                           HasSubstr("<pre>\nROMEO:\nWhe</pre>"),
                           HasSubstr("<dt>hidden_dim</dt><dd>256</dd>"),
@@ -70,6 +72,12 @@ TEST(RenderHtmlReportTest, TellsHowTheRunEnded) {
   content.end = EndReport{320, 102, "finished"};
   EXPECT_THAT(RenderHtmlReport(content),
               HasSubstr("finished at step 320 after 1m 42s"));
+}
+
+TEST(RenderHtmlReportTest, ClaimsNoBitsPerByteWhereNobodyCountedBytes) {
+  ReportContent content = SomeContent();
+  for (ValidationReport& report : content.validation) report.bytes = 0;
+  EXPECT_THAT(RenderHtmlReport(content), HasSubstr("<td>2.388</td><td>?</td>"));
 }
 
 TEST(RenderHtmlReportTest, NeedsNoOtherFile) {

@@ -63,6 +63,10 @@ class EventReader {
       ok_ = false;
     }
   }
+  // Of events of earlier versions, too, which do not have it.
+  void ReadIfThere(const char* key, int64_t* value) {
+    if (event_.contains(key)) Read(key, value);
+  }
   bool ok() const { return ok_; }
 
  private:
@@ -91,6 +95,7 @@ bool Replay(const json& event, double* lowest, TrainObserver* observer) {
     reader.Read("epoch", &report.epoch);
     reader.Read("loss", &report.loss);
     reader.Read("chars", &report.chars);
+    reader.ReadIfThere("bytes", &report.bytes);
     report.best = report.loss < *lowest;
     if (report.best) *lowest = report.loss;
     if (reader.ok()) observer->OnValidation(report);
@@ -118,7 +123,9 @@ std::string MetricsLine(const ValidationReport& report) {
                {"epoch", report.epoch},
                {"loss", report.loss},
                {"bpc", BitsPerChar(report.loss)},
-               {"chars", report.chars}});
+               {"bpb", BitsPerByte(report.loss, report.chars, report.bytes)},
+               {"chars", report.chars},
+               {"bytes", report.bytes}});
 }
 
 std::string MetricsLine(const CheckpointReport& report) {

@@ -16,13 +16,13 @@
 namespace charrnn {
 
 // One event as a line of metrics.jsonl: a JSON object and a newline. Losses
-// are in nats per character, "bpc" in bits; a number that is not finite is
-// null, which JSON has no other word for.
+// are in nats per character, "bpc" in bits, "bpb" in bits per byte; a number
+// that is not finite is null, which JSON has no other word for.
 //
 //   {"event":"train","step":100,"epoch":2,"loss":..,"bpc":..,
 //    "chars_per_s":..,"grad_norm":..,"lr":..,"wall_s":..}
 //   {"event":"validation","step":..,"epoch":..,"loss":..,"bpc":..,
-//    "chars":..}
+//    "bpb":..,"chars":..,"bytes":..}
 //   {"event":"checkpoint","step":..,"path":..,"best":..}
 //   {"event":"end","step":..,"wall_s":..,"reason":..}
 std::string MetricsLine(const TrainReport& report);

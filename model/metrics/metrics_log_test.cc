@@ -44,6 +44,7 @@ ValidationReport Validation(int64_t step, double loss) {
   report.epoch = 1;
   report.loss = loss;
   report.chars = 55680;
+  report.bytes = 111360;
   return report;
 }
 
@@ -67,7 +68,8 @@ TEST(MetricsLineTest, HasTheseFieldsInThisOrder) {
             "\"grad_norm\":0.25,\"lr\":0.002,\"wall_s\":12.5}\n");
   EXPECT_EQ(MetricsLine(Validation(64, one_bit)),
             "{\"event\":\"validation\",\"step\":64,\"epoch\":1,"
-            "\"loss\":0.6931471805599453,\"bpc\":1.0,\"chars\":55680}\n");
+            "\"loss\":0.6931471805599453,\"bpc\":1.0,\"bpb\":0.5,"
+            "\"chars\":55680,\"bytes\":111360}\n");
   EXPECT_EQ(MetricsLine(CheckpointReport{64, "a \"b\"/step-64", true}),
             "{\"event\":\"checkpoint\",\"step\":64,"
             "\"path\":\"a \\\"b\\\"/step-64\",\"best\":true}\n");
@@ -106,6 +108,18 @@ TEST(ReplayMetricsTest, TellsWhatWasWritten) {
             MetricsLine(Validation(128, 1.5)));
 }
 
+TEST(ReplayMetricsTest, ReadsValidationsOfVersionsThatCountedNoBytes) {
+  Recorder recorder;
+  EXPECT_THAT(ReplayMetrics("{\"event\":\"validation\",\"step\":64,\"epoch\":1,"
+                            "\"loss\":2.5,\"bpc\":3.6,\"chars\":55680}\n",
+                            &recorder),
+              IsOk());
+  ASSERT_EQ(recorder.validation.size(), 1);
+  EXPECT_EQ(recorder.validation[0].chars, 55680);
+  EXPECT_EQ(recorder.validation[0].bytes, 0);
+  EXPECT_THAT(MetricsLine(recorder.validation[0]), HasSubstr("\"bpb\":null,"));
+}
+
 TEST(ReplayMetricsTest, FindsOutWhichValidationsWereBest) {
   std::string lines;
   for (const double loss : {2.0, 1.5, 1.7, 1.5, 1.4}) {
@@ -125,7 +139,9 @@ TEST(ReplayMetricsTest, NamesTheLineThatIsNoEvent) {
         "{\"event\":\"validation\",\"step\":\"1\",\"epoch\":1,\"loss\":1,"
         "\"chars\":1}",
         "{\"event\":\"validation\",\"step\":1,\"epoch\":1,\"loss\":true,"
-        "\"chars\":1}"}) {
+        "\"chars\":1}",
+        "{\"event\":\"validation\",\"step\":1,\"epoch\":1,\"loss\":1,"
+        "\"chars\":1,\"bytes\":1.5}"}) {
     Recorder recorder;
     EXPECT_THAT(
         ReplayMetrics(absl::StrCat(good, "\n", bad, "\n", good), &recorder),

@@ -156,7 +156,9 @@ void ProgressLine::OnTrain(const TrainReport& report) {
 }
 
 void ProgressLine::OnValidation(const ValidationReport& report) {
+  const double bits = BitsPerByte(report.loss, report.chars, report.bytes);
   Print(absl::StrCat("epoch ", report.epoch, " validation  ", Loss(report.loss),
+                     absl::StrFormat("  %.3f bpb", bits),
                      report.best ? "  best so far" : "", "\n"));
   step_began_ = options_.clock->Elapsed();
 }

@@ -17,7 +17,7 @@ namespace charrnn {
 // again in its place, cut to the terminal's width, while validation results,
 // samples and log lines scroll by above it:
 //
-//   epoch 2 validation  loss 1.837  2.650 bpc  best so far
+//   epoch 2 validation  loss 1.837  2.650 bpc  2.643 bpb  best so far
 //    34%  epoch 2/5  step 112/320  loss 1.802  2.599 bpc  1,215,331 chars/s ...
 //
 // Elsewhere, in a file or a pipe, each report is a line of its own.

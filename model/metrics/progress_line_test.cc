@@ -158,12 +158,14 @@ TEST_F(ProgressLineTest, LetsResultsScrollByAboveTheLine) {
   ValidationReport report;
   report.epoch = 2;
   report.loss = 1.5;
+  report.chars = 100;
+  report.bytes = 200;
   report.best = true;
   line->OnValidation(report);
   EXPECT_EQ(Output(),
             kClear +
                 std::string("epoch 2 validation  loss 1.500  2.164 bpc  "
-                            "best so far\n") +
+                            "1.082 bpb  best so far\n") +
                 drawn.substr(drawn.find(" 50%")));
 }
 

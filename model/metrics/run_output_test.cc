@@ -54,7 +54,7 @@ class RunOutputTest : public testing::Test {
     output.OnStart({0, 10, 10, 1});
     output.OnStep({1, 1, 2.5, 345});
     output.OnTrain(At(1));
-    output.OnValidation({1, 1, 2.25, 17, true});
+    output.OnValidation({1, 1, 2.25, 17, 17, true});
     output.OnSample({1, 2.5, "But soft"});
     output.OnCheckpoint({1, "checkpoints/step-00000001", true});
     output.OnEnd({1, 0.5, "finished", false});

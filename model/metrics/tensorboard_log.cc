@@ -83,9 +83,11 @@ void TensorBoardLog::OnTrain(const TrainReport& report) {
 }
 
 void TensorBoardLog::OnValidation(const ValidationReport& report) {
+  const double bits = BitsPerByte(report.loss, report.chars, report.bytes);
   Append(ScalarsEvent(Now(), report.step,
                       {{"loss/validation", ToFloat(report.loss)},
-                       {"bpc/validation", ToFloat(BitsPerChar(report.loss))}}));
+                       {"bpc/validation", ToFloat(BitsPerChar(report.loss))},
+                       {"bpb/validation", ToFloat(bits)}}));
 }
 
 void TensorBoardLog::OnSample(const SampleReport& report) {

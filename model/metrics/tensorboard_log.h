@@ -16,9 +16,9 @@ namespace charrnn {
 
 // Writes events.out.tfevents.<unix time>.<host>, for `tensorboard --logdir`:
 // the curves loss/train, loss/validation, bpc/train, bpc/validation,
-// chars_per_s, grad_norm and learning_rate, and the texts "sample". A run that
-// is resumed adds a file, and TensorBoard shows one curve without the steps
-// that were done twice. One thread at a time.
+// bpb/validation, chars_per_s, grad_norm and learning_rate, and the texts
+// "sample". A run that is resumed adds a file, and TensorBoard shows one curve
+// without the steps that were done twice. One thread at a time.
 class TensorBoardLog : public TrainObserver {
  public:
   // Opens a file in the folder `run_dir`, which must exist. `clock` gives the

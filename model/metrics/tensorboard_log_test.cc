@@ -76,6 +76,8 @@ TEST_F(TensorBoardLogTest, WritesEachReportAsARecord) {
   ValidationReport validation;
   validation.step = 128;
   validation.loss = 1.3862943611198906;  // 2 ln 2
+  validation.chars = 300;
+  validation.bytes = 400;
   log->OnValidation(validation);
   log->OnSample({128, 2, "a\nb\x1b"});
   EXPECT_EQ(Contents(),
@@ -88,7 +90,8 @@ TEST_F(TensorBoardLogTest, WritesEachReportAsARecord) {
                                                 {"learning_rate", 0.002f}})),
                          TfRecord(ScalarsEvent(kStart + 2, 128,
                                                {{"loss/validation", 1.3862944f},
-                                                {"bpc/validation", 2.0f}})),
+                                                {"bpc/validation", 2.0f},
+                                                {"bpb/validation", 1.5f}})),
                          TfRecord(TextEvent(kStart + 2, 128, "sample",
                                             u8"    a\n    b\ufffd"))));
   EXPECT_THAT(log->status(), IsOk());

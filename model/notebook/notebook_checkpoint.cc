@@ -73,6 +73,9 @@ PickleId ConfigValue(const ModelSnapshot& model, Pickle& pickle) {
   add("temperature", pickle.Float(sampling.temperature));
   add("top_k", pickle.Int(sampling.top_k));
   add("top_p", pickle.Float(sampling.top_p));
+  if (model.data.data_order != DataConfig().data_order) {
+    add("data_order", pickle.String(DataOrderName(model.data.data_order)));
+  }
   if (model.vocab.encoding() == Encoding::kBytes) {
     add("encoding", pickle.String(EncodingName(Encoding::kBytes)));
   }
@@ -207,6 +210,7 @@ absl::StatusOr<Config> DecodeConfig(const Pickle& pickle,
                                     const PickleValue& dict) {
   Config config;
   std::string rnn_type;
+  std::string data_order(DataOrderName(config.data.data_order));
   std::string encoding(EncodingName(Encoding::kUtf8));
   ConfigReader reader(pickle, dict);
   const auto required = ConfigReader::kRequired;
@@ -227,6 +231,8 @@ absl::StatusOr<Config> DecodeConfig(const Pickle& pickle,
       reader.Read("seq_len", optional, &config.data.seq_len));
   CHARRNN_RETURN_IF_ERROR(
       reader.Read("val_fraction", optional, &config.data.val_fraction));
+  CHARRNN_RETURN_IF_ERROR(reader.Read("data_order", optional, &data_order));
+  CHARRNN_ASSIGN_OR_RETURN(config.data.data_order, ParseDataOrder(data_order));
   CHARRNN_RETURN_IF_ERROR(Validate(config.data));
   CHARRNN_RETURN_IF_ERROR(reader.Read("encoding", optional, &encoding));
   CHARRNN_ASSIGN_OR_RETURN(config.encoding, ParseEncoding(encoding));

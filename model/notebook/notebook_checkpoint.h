@@ -11,9 +11,10 @@
 //
 // where the model has the layers of ParameterLayout. The configuration holds
 // ModelConfig's fields but vocab_size, DataConfig's and SamplingConfig's but
-// the seed; what else it holds is not ours. Models over bytes, of which the
-// notebook knows nothing, have "encoding": "bytes" there, and the characters
-// U+0000 to U+00FF for their bytes.
+// the seed; what else it holds is not ours. It says two things of which the
+// notebook knows nothing, where they are so: "data_order": "streams"; and
+// "encoding": "bytes" of models over bytes, which have the characters U+0000 to
+// U+00FF for these.
 
 #include <string>
 
@@ -32,7 +33,7 @@ absl::StatusOr<std::string> EncodeNotebookCheckpoint(
 
 // Reads a file of unknown origin, from whatever device it was saved. `itos` may
 // also be a dictionary {0: "\n", ...}, numbers may be ints where floats are
-// meant, and seq_len and val_fraction may be missing, for DataConfig's.
+// meant, and DataConfig's fields may be missing, for their defaults.
 // InvalidArgument, naming what is wrong, if it is anything else, also if the
 // tensors are not exactly the model's and float32, if a character of `itos` is
 // not one or not in ascending order, or if `stoi` does not say the same.

@@ -143,7 +143,8 @@ TEST(NotebookCheckpointTest, ReadsWhatPyTorchWrote) {
   EXPECT_EQ(ToJson(gru.config),
             R"({"rnn_type":"GRU","vocab_size":11,"embedding_dim":4,)"
             R"("hidden_dim":6,"num_layers":1,"dropout":0.0})");
-  EXPECT_EQ(ToJson(gru.data), R"({"seq_len":16,"val_fraction":0.05})");
+  EXPECT_EQ(ToJson(gru.data),
+            R"({"seq_len":16,"val_fraction":0.05,"data_order":"shuffled"})");
   EXPECT_EQ(gru.vocab, *Vocab::FromText("\n ,dgilmnrü", Encoding::kUtf8));
   CHARRNN_ASSERT_OK_AND_ASSIGN(const ModelSnapshot lstm,
                                DecodeNotebookCheckpoint(TestFile("lstm")));
@@ -182,6 +183,20 @@ TEST(NotebookCheckpointTest, GivesBackWhatWasWritten) {
     ExpectEqual(read, model);
     EXPECT_THAT(EncodeNotebookCheckpoint(read), IsOkAndHolds(file));
   }
+}
+
+TEST(NotebookCheckpointTest, TellsTheOrderOfTheTextUnlessItIsTheNotebooks) {
+  ModelSnapshot model = SmallModel(Encoding::kUtf8);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::string shuffled,
+                               EncodeNotebookCheckpoint(model));
+  EXPECT_FALSE(absl::StrContains(shuffled, "data_order"));
+  model.data.data_order = DataOrder::kStreams;
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::string streams,
+                               EncodeNotebookCheckpoint(model));
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const ModelSnapshot read,
+                               DecodeNotebookCheckpoint(streams));
+  EXPECT_EQ(read.data.data_order, DataOrder::kStreams);
+  ExpectEqual(read, model);
 }
 
 TEST(NotebookCheckpointTest, RefusesEveryTruncation) {
@@ -288,6 +303,9 @@ TEST(NotebookCheckpointTest, RefusesValuesOfOtherKinds) {
   EXPECT_THAT(with({"config"}, "rnn_type", real), IsInvalid("not a string"));
   EXPECT_THAT(with({"config"}, "rnn_type", string), IsInvalid("GRU or LSTM"));
   EXPECT_THAT(with({"config"}, "encoding", string), IsInvalid("--encoding=3"));
+  EXPECT_THAT(with({"config"}, "data_order", string),
+              IsInvalid("--data_order=3"));
+  EXPECT_THAT(with({"config"}, "data_order", yes), IsInvalid("not a string"));
   EXPECT_THAT(
       with({"config"}, "vocab_size", [](Pickle& p) { return p.Int(4); }),
       IsInvalid("has 3 characters, its config says 4"));
