@@ -79,18 +79,31 @@ TEST_F(TrainingFlagsTest, TheirDefaultsAreThoseOfTheConfigurations) {
 // from the text.
 TEST_F(TrainingFlagsTest, EveryFlagReachesItsField) {
   const std::map<std::string, nlohmann::json> values = {
-      {"rnn_type", "LSTM"},     {"embedding_dim", 3},
-      {"hidden_dim", 4},        {"num_layers", 2},
-      {"dropout", 0.25},        {"seq_len", 16},
-      {"batch_size", 7},        {"num_epochs", 2},
-      {"max_steps", 9},         {"learning_rate", 0.5},
-      {"grad_clip", 2.5},       {"val_fraction", 0.125},
-      {"overlap_step", 11},     {"seed", 12},
-      {"grains", 13},           {"lr_schedule", "cosine"},
-      {"warmup_steps", 14},     {"log_every", 15},
-      {"sample_every", 16},     {"save_every", 17},
-      {"keep_checkpoints", 18}, {"max_generate", 19},
-      {"temperature", 0.5},     {"top_k", 20},
+      {"rnn_type", "LSTM"},
+      {"embedding_dim", 3},
+      {"hidden_dim", 4},
+      {"num_layers", 2},
+      {"dropout", 0.25},
+      {"seq_len", 16},
+      {"batch_size", 7},
+      {"num_epochs", 2},
+      {"max_steps", 9},
+      {"learning_rate", 0.5},
+      {"grad_clip", 2.5},
+      {"val_fraction", 0.125},
+      {"overlap_step", 11},
+      {"seed", 12},
+      {"data_order", "shuffled"},
+      {"grains", 13},
+      {"lr_schedule", "cosine"},
+      {"warmup_steps", 14},
+      {"log_every", 15},
+      {"sample_every", 16},
+      {"save_every", 17},
+      {"keep_checkpoints", 18},
+      {"max_generate", 19},
+      {"temperature", 0.5},
+      {"top_k", 20},
       {"top_p", 0.75}};
   std::vector<std::string> flags = {"--data_path", Text("long.txt", 40000)};
   for (const auto& [name, value] : values) {
@@ -112,6 +125,13 @@ TEST_F(TrainingFlagsTest, EveryFlagReachesItsField) {
       EXPECT_EQ(value, values.at(name)) << name;
     }
   }
+}
+
+TEST_F(TrainingFlagsTest, TheDataOrderReachesItsField) {
+  const std::vector<std::string> flags = {
+      "--data_path", Text("long.txt", 40000), "--data_order=Streams"};
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request, Request(flags));
+  EXPECT_EQ(request.training.data_order, DataOrder::kStreams);
 }
 
 TEST_F(TrainingFlagsTest, TheDefaultTextIsTheUsersOwn) {

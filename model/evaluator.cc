@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "data/chunk_index.h"
 #include "data/corpus.h"
 #include "data/stream_index.h"
+#include "data/vocab.h"
 #include "model/char_rnn.h"
 #include "model/evaluation_plan.h"
 #include "model/gradient_reducer.h"
@@ -41,24 +43,13 @@ constexpr int64_t kGrainStreamsGpu = 32;
 // slower ones, for which they wait, for dead.
 constexpr int64_t kRoundChunks = 32;
 
-// The loss of rows of `seq_len` inputs that begin at `offsets`, nats summed
-// over their targets; `state` as for Loss().
-absl::StatusOr<double> RowsLoss(const CharRnn& model, const Corpus& corpus,
-                                absl::Span<const int64_t> offsets,
-                                size_t seq_len, RnnState* state) {
-  std::vector<int32_t> inputs(offsets.size() * seq_len);
-  std::vector<int32_t> targets(offsets.size() * seq_len);
-  for (size_t row = 0; row < offsets.size(); ++row) {
-    const auto of_row = [&](std::vector<int32_t>& ids) {
-      return absl::MakeSpan(ids).subspan(row * seq_len, seq_len);
-    };
-    CHARRNN_RETURN_IF_ERROR(corpus.Read(offsets[row], of_row(inputs)));
-    CHARRNN_RETURN_IF_ERROR(corpus.Read(offsets[row] + 1, of_row(targets)));
+// How many bytes of a file each symbol is, by id.
+std::vector<int64_t> SymbolSizes(const Vocab& vocab) {
+  std::vector<int64_t> sizes(vocab.size());
+  for (int32_t id = 0; id < vocab.size(); ++id) {
+    sizes[id] = static_cast<int64_t>(vocab.Symbol(id).size());
   }
-  return Loss(model,
-              {static_cast<int64_t>(offsets.size()),
-               static_cast<int64_t>(seq_len), inputs, targets},
-              state);
+  return sizes;
 }
 
 // Computes with all that an evaluation is given.
@@ -68,6 +59,7 @@ class Evaluator {
             GradientReducer& others, const std::function<bool()>& stop)
       : model_(model),
         corpus_(corpus),
+        symbol_sizes_(SymbolSizes(corpus.vocab())),
         pool_(pool),
         others_(others),
         stop_(stop) {}
@@ -76,12 +68,21 @@ class Evaluator {
   absl::StatusOr<std::vector<double>> GrainLosses(const ChunkIndex& chunks);
   absl::StatusOr<std::vector<double>> GrainLosses(const StreamIndex& streams);
 
+  // The bytes of all targets of which that was, likewise.
+  absl::StatusOr<int64_t> NumBytes();
+
  private:
-  // A run of streams on their way, and their loss so far.
+  // What the targets of a grain add up to.
+  struct Sums {
+    double loss = 0;  // nats
+    int64_t bytes = 0;
+  };
+
+  // A run of streams on their way.
   struct StreamGrain {
     IndexRange streams;
     RnnState state;
-    double loss = 0;
+    Sums sums;
   };
 
   // Calls `compute` for each of `count` grains, side by side on a CPU, until
@@ -89,11 +90,16 @@ class Evaluator {
   absl::Status ForEachGrain(
       int64_t count, const std::function<absl::Status(int64_t)>& compute);
 
-  absl::StatusOr<double> ChunksLoss(const ChunkIndex& chunks, IndexRange range);
+  // Adds what rows of `seq_len` inputs that begin at `offsets` come to; `state`
+  // as for Loss().
+  absl::Status AddRows(absl::Span<const int64_t> offsets, size_t seq_len,
+                       RnnState* state, Sums& sums) const;
+  absl::Status AddChunks(const ChunkIndex& chunks, IndexRange range,
+                         Sums& sums) const;
 
   // Takes the grain through chunks [first, last) of its streams.
   absl::Status Advance(const StreamIndex& streams, int64_t first, int64_t last,
-                       StreamGrain& grain);
+                       StreamGrain& grain) const;
 
   // The share of this process, of streams in grains of `grain_rows`.
   absl::StatusOr<std::vector<StreamGrain>> OwnGrains(const StreamIndex& streams,
@@ -101,10 +107,43 @@ class Evaluator {
 
   const CharRnn& model_;
   const Corpus& corpus_;
+  const std::vector<int64_t> symbol_sizes_;
   ThreadPool& pool_;
   GradientReducer& others_;
   const std::function<bool()>& stop_;
+  int64_t num_bytes_ = 0;  // of this process's grains
 };
+
+absl::Status Evaluator::AddRows(absl::Span<const int64_t> offsets,
+                                size_t seq_len, RnnState* state,
+                                Sums& sums) const {
+  std::vector<int32_t> inputs(offsets.size() * seq_len);
+  std::vector<int32_t> targets(offsets.size() * seq_len);
+  for (size_t row = 0; row < offsets.size(); ++row) {
+    const auto of_row = [&](std::vector<int32_t>& ids) {
+      return absl::MakeSpan(ids).subspan(row * seq_len, seq_len);
+    };
+    CHARRNN_RETURN_IF_ERROR(corpus_.Read(offsets[row], of_row(inputs)));
+    CHARRNN_RETURN_IF_ERROR(corpus_.Read(offsets[row] + 1, of_row(targets)));
+  }
+  CHARRNN_ASSIGN_OR_RETURN(
+      const double loss, Loss(model_,
+                              {static_cast<int64_t>(offsets.size()),
+                               static_cast<int64_t>(seq_len), inputs, targets},
+                              state));
+  sums.loss += loss;
+  for (const int32_t id : targets) sums.bytes += symbol_sizes_[id];
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> Evaluator::NumBytes() {
+  // Exact in double, for texts of any size.
+  std::vector<double> counts(others_.num_processes());
+  counts[others_.process()] = static_cast<double>(num_bytes_);
+  CHARRNN_RETURN_IF_ERROR(others_.Share(absl::MakeSpan(counts)));
+  return static_cast<int64_t>(
+      std::accumulate(counts.begin(), counts.end(), 0.0));
+}
 
 absl::Status Evaluator::ForEachGrain(
     int64_t count, const std::function<absl::Status(int64_t)>& compute) {
@@ -130,13 +169,13 @@ absl::Status Evaluator::ForEachGrain(
   return absl::OkStatus();
 }
 
-absl::StatusOr<double> Evaluator::ChunksLoss(const ChunkIndex& chunks,
-                                             IndexRange range) {
+absl::Status Evaluator::AddChunks(const ChunkIndex& chunks, IndexRange range,
+                                  Sums& sums) const {
   std::vector<int64_t> offsets;
   for (int64_t chunk = range.begin; chunk < range.end; ++chunk) {
     offsets.push_back(chunks.offset(chunk));
   }
-  return RowsLoss(model_, corpus_, offsets, chunks.chunk_len(), nullptr);
+  return AddRows(offsets, chunks.chunk_len(), /*state=*/nullptr, sums);
 }
 
 absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
@@ -149,6 +188,7 @@ absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
   const int64_t processes = others_.num_processes();
   const int64_t round = processes == 1 ? num_grains : kRoundChunks * processes;
   std::vector<double> losses(num_grains);
+  std::vector<Sums> sums(num_grains);
   for (int64_t begin = 0; begin < num_grains; begin += round) {
     const int64_t size = std::min(round, num_grains - begin);
     const IndexRange share = others_.LocalShare(size);
@@ -156,9 +196,12 @@ absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
       const int64_t grain = begin + share.begin + i;
       const IndexRange range = {
           grain * rows, std::min((grain + 1) * rows, chunks.num_chunks())};
-      CHARRNN_ASSIGN_OR_RETURN(losses[grain], ChunksLoss(chunks, range));
-      return absl::OkStatus();
+      return AddChunks(chunks, range, sums[grain]);
     }));
+    for (int64_t i = begin + share.begin; i < begin + share.end; ++i) {
+      losses[i] = sums[i].loss;
+      num_bytes_ += sums[i].bytes;
+    }
     CHARRNN_RETURN_IF_ERROR(
         others_.Share(absl::MakeSpan(losses).subspan(begin, size)));
   }
@@ -182,17 +225,15 @@ absl::StatusOr<std::vector<Evaluator::StreamGrain>> Evaluator::OwnGrains(
 }
 
 absl::Status Evaluator::Advance(const StreamIndex& streams, int64_t first,
-                                int64_t last, StreamGrain& grain) {
+                                int64_t last, StreamGrain& grain) const {
   std::vector<int64_t> offsets(grain.streams.size());
   for (int64_t chunk = first; chunk < last; ++chunk) {
     if (stop_()) return absl::CancelledError("the evaluation was stopped");
     for (int64_t i = 0; i < grain.streams.size(); ++i) {
       offsets[i] = streams.offset(grain.streams.begin + i, chunk);
     }
-    CHARRNN_ASSIGN_OR_RETURN(const double loss,
-                             RowsLoss(model_, corpus_, offsets,
-                                      streams.chunk_len(chunk), &grain.state));
-    grain.loss += loss;
+    CHARRNN_RETURN_IF_ERROR(
+        AddRows(offsets, streams.chunk_len(chunk), &grain.state, grain.sums));
   }
   return absl::OkStatus();
 }
@@ -219,10 +260,11 @@ absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
     }));
     losses.assign(num_grains, 0);
     for (int64_t i = 0; i < share.size(); ++i) {
-      losses[share.begin + i] = grains[i].loss;
+      losses[share.begin + i] = grains[i].sums.loss;
     }
     CHARRNN_RETURN_IF_ERROR(others_.Share(absl::MakeSpan(losses)));
   }
+  for (const StreamGrain& grain : grains) num_bytes_ += grain.sums.bytes;
   return losses;
 }
 
@@ -241,6 +283,7 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
       std::visit(
           [&](const auto& parts) { return evaluator.GrainLosses(parts); },
           plan));
+  CHARRNN_ASSIGN_OR_RETURN(evaluation.bytes, evaluator.NumBytes());
   TreeSum(absl::MakeSpan(losses));
   evaluation.loss_sum = losses.front();
   return evaluation;

@@ -40,7 +40,7 @@ class LongMemoryTest : public testing::TestWithParam<const char*> {
     return losses.empty() ? 0 : losses.back();
   }
 
-  const LongMemorySource source_;
+  const LongMemorySource source_ = {};
   const std::string text_;
   const Workplace workplace_;
 };
