@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "data/corpus_error.h"
 #include "dist/collective/agreement.h"
 #include "dist/collective/collective.h"
 #include "dist/collective/coordinator_store.h"
@@ -184,8 +185,9 @@ absl::Status Worker::Train(const wire::JoinResponse& joined,
   absl::Status status = trainer.Run();
   if (status.ok()) return End(wire::FINISHED, uploader);
   if (absl::IsCancelled(status)) return End(wire::STOPPED, uploader);
-  if (absl::IsDataLoss(status)) {
-    // The sums are the same everywhere, and so is their error.
+  // The sums are the same everywhere, and so is their error; and what this host
+  // lacks of the text, or has damaged, no other process on it would find.
+  if (absl::IsDataLoss(status) || IsCorpusError(status)) {
     return session_->Finish(wire::FAILED, state_->progress.step,
                             state_->progress.wall_s,
                             std::string(status.message()));
