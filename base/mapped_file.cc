@@ -1,11 +1,11 @@
 #include "base/mapped_file.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -29,42 +29,48 @@
 namespace charrnn {
 namespace {
 
-// Where this thread goes on if what it copies cannot be had; nullptr while it
-// copies nothing.
-thread_local sigjmp_buf* volatile way_out = nullptr;
+// What a thread is copying out of.
+struct Access {
+  const char* begin;
+  int64_t size;
+  std::atomic<bool>* failed;
+};
+thread_local const Access* volatile current_access = nullptr;
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 struct sigaction previous_action;
 
-void OnBusError(int signal_number) {
-  // From a handler that the copying itself has called, with nothing between
-  // them that would have to be undone.
-  if (way_out != nullptr) siglongjmp(*way_out, 1);
-  sigaction(signal_number, &previous_action, nullptr);
-  raise(signal_number);
+// Puts a page of zeros in the place of one of `access` that cannot be had, so
+// that the copying goes on and comes to an end; false if that cannot be done.
+bool MendPage(const Access& access, const char* address) {
+  const int64_t offset = address - access.begin;
+  if (offset < 0 || offset >= access.size) return false;
+  // First: whoever reads zeros there must come to know.
+  access.failed->store(true);
+  const int64_t page_size = sysconf(_SC_PAGESIZE);
+  void* const page = const_cast<char*>(address - offset % page_size);
+  // The system call itself: what a library may do around it is not for
+  // handlers.
+  return syscall(SYS_mmap, page, page_size, PROT_READ,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != -1;
+}
+
+void OnBusError(int signal_number, siginfo_t* info, void* /*context*/) {
+  const int error = errno;
+  const Access* const access = current_access;
+  if (access == nullptr ||
+      !MendPage(*access, static_cast<const char*>(info->si_addr))) {
+    sigaction(signal_number, &previous_action, nullptr);
+    raise(signal_number);
+  }
+  errno = error;
 }
 
 bool InstallHandler() {
   struct sigaction action = {};
-  action.sa_handler = OnBusError;
-  // Left by a jump, which does not unblock the signal again.
-  action.sa_flags = SA_NODEFER;
+  action.sa_sigaction = OnBusError;
+  action.sa_flags = SA_SIGINFO;
   return sigaction(SIGBUS, &action, &previous_action) == 0;
-}
-
-// As memcpy(3); false if a page of `from` cannot be had. In a function of its
-// own, so that no variable has a value that depends on when the jump comes.
-[[gnu::noinline]] bool Copy(char* to, const char* from, size_t size) {
-  sigjmp_buf here;
-  if (sigsetjmp(here, /*savemask=*/0) != 0) {
-    way_out = nullptr;
-    return false;
-  }
-  way_out = &here;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  std::memcpy(to, from, size);
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-  way_out = nullptr;
-  return true;
 }
 
 // The error of the last system call, which was to do `what` to `path`.
@@ -91,7 +97,8 @@ absl::StatusOr<std::pair<const char*, int64_t>> Map(const std::string& path,
   void* const begin = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   if (begin == MAP_FAILED) return ErrnoStatus(path, "cannot map");
   // Read in any order: what lies behind is as unlikely to be read next as
-  // anything else. It is advice.
+  // anything else, and would push out what is. Reading in order is slower for
+  // it, and still far faster than anybody computes. It is advice.
   std::ignore = madvise(begin, size, MADV_RANDOM);
   return std::pair<const char*, int64_t>(static_cast<const char*>(begin), size);
 }
@@ -124,9 +131,14 @@ absl::Status MappedFile::Read(int64_t offset, absl::Span<char> bytes) const {
   const auto count = static_cast<int64_t>(bytes.size());
   CHARRNN_CHECK(offset >= 0 && count <= size_ && offset <= size_ - count)
       << path_ << ": " << count << " bytes at " << offset << " of " << size_;
-  if (count == 0 || Copy(bytes.data(), begin_ + offset, bytes.size())) {
-    return absl::OkStatus();
-  }
+  if (count == 0) return absl::OkStatus();
+  const Access access = {begin_, size_, &failed_};
+  current_access = &access;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  std::memcpy(bytes.data(), begin_ + offset, bytes.size());
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  current_access = nullptr;
+  if (!failed_.load()) return absl::OkStatus();
   return absl::UnavailableError(absl::StrCat(
       path_, ": cannot read ", count, " bytes at ", offset,
       ": the disk has failed, or the file was cut off while it was in use"));

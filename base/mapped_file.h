@@ -1,6 +1,7 @@
 #ifndef CHARRNN_BASE_MAPPED_FILE_H_
 #define CHARRNN_BASE_MAPPED_FILE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,8 +14,7 @@ namespace charrnn {
 
 // A file of the machine's, mapped into memory for reading here and there: what
 // is read stays in the page cache, which the kernel shrinks as it needs, and
-// nothing is read ahead. Immutable, and safe to read from any number of
-// threads.
+// nothing is read ahead. Safe to read from any number of threads.
 //
 // A page of a mapped file that the disk does not give, or that has been cut off
 // since, raises SIGBUS, of which a process dies. The first Open() installs a
@@ -41,7 +41,8 @@ class MappedFile {
   int64_t size() const { return size_; }
 
   // Copies bytes [offset, offset + bytes.size()), which lie within [0, size()).
-  // Unavailable, naming the file, if they cannot be had any more.
+  // Unavailable, naming the file, if they cannot be had, or some others could
+  // not before.
   absl::Status Read(int64_t offset, absl::Span<char> bytes) const;
 
  private:
@@ -50,6 +51,7 @@ class MappedFile {
   const std::string path_;
   const char* const begin_;  // nullptr if the file is empty
   const int64_t size_;
+  mutable std::atomic<bool> failed_{false};  // zeros stand for some of it
 };
 
 }  // namespace charrnn

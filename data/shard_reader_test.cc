@@ -12,7 +12,6 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,7 +23,6 @@
 #include "absl/types/span.h"
 #include "base/crc32c.h"
 #include "base/files.h"
-#include "base/little_endian.h"
 #include "data/corpus.h"
 #include "data/corpus_error.h"
 #include "data/shard_format.h"
