@@ -16,6 +16,9 @@
 
 namespace charrnn {
 
+// REPLACEMENT CHARACTER, which stands for what cannot be shown or is unknown.
+inline constexpr char32_t kReplacementCharacter = 0xFFFD;
+
 // A character of a text, and how many bytes it takes there.
 struct Utf8Character {
   char32_t code_point = 0;
