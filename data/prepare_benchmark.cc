@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,6 +18,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
+#include "base/usable_cores.h"
 #include "data/prepare.h"
 #include "data/vocab.h"
 #include "testing/temp_directory.h"
@@ -124,7 +124,7 @@ absl::Status Measure(FileSystem& files, ThreadPool& pool,
 
 absl::Status MeasureAll() {
   FileSystem& files = *FileSystem::Real();
-  ThreadPool pool(std::max(1u, std::thread::hardware_concurrency()));
+  ThreadPool pool(NumUsableCores());
   std::printf("%d threads; writing to the disk is included; median of %d\n",
               pool.num_threads(), kRepetitions);
   for (const int64_t megabytes : {256, 1024}) {
