@@ -75,6 +75,11 @@ absl::Status FaultInjectingFileSystem::Note(const char* operation,
   return fault_->status;
 }
 
+absl::StatusOr<std::unique_ptr<ReadableFile>>
+FaultInjectingFileSystem::OpenForRead(const std::string& path) {
+  return base_->OpenForRead(path);
+}
+
 absl::StatusOr<std::unique_ptr<WritableFile>>
 FaultInjectingFileSystem::OpenForWrite(const std::string& path,
                                        WriteMode mode) {

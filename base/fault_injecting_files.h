@@ -55,6 +55,8 @@ class FaultInjectingFileSystem : public FileSystem {
   int64_t num_operations() const;
 
   absl::StatusOr<std::string> ReadFile(const std::string& path) override;
+  absl::StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(
+      const std::string& path) override;
   absl::StatusOr<std::unique_ptr<WritableFile>> OpenForWrite(
       const std::string& path, WriteMode mode) override;
   absl::Status Rename(const std::string& from, const std::string& to) override;

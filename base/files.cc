@@ -33,6 +33,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 
@@ -104,6 +105,31 @@ class RealWritableFile : public WritableFile {
   Descriptor descriptor_;
 };
 
+class RealReadableFile : public ReadableFile {
+ public:
+  RealReadableFile(std::string path, int fd, int64_t size)
+      : path_(std::move(path)), descriptor_(fd), size_(size) {}
+
+  absl::StatusOr<size_t> Read(absl::Span<char> buffer) override {
+    size_t size = 0;
+    while (size < buffer.size()) {
+      const ssize_t got = TEMP_FAILURE_RETRY(
+          read(descriptor_.get(), &buffer[size], buffer.size() - size));
+      if (got < 0) return ErrnoStatus(path_, "cannot read");
+      if (got == 0) break;
+      size += got;
+    }
+    return size;
+  }
+
+  int64_t size() const override { return size_; }
+
+ private:
+  const std::string path_;
+  const Descriptor descriptor_;
+  const int64_t size_;
+};
+
 // Locks go with the descriptor, and end with it.
 class RealFileLock : public FileLock {
  public:
@@ -158,6 +184,27 @@ class RealFileSystem : public FileSystem {
                        " bytes do not fit into memory"));
     }
     return ReadToEnd(path, file.get(), info.st_size);
+  }
+
+  absl::StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(
+      const std::string& path) override {
+    // O_NONBLOCK: a pipe that nobody writes to would keep the caller waiting.
+    Descriptor file(TEMP_FAILURE_RETRY(
+        open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
+    struct stat info;
+    if (file.get() < 0 || fstat(file.get(), &info) != 0) {
+      return ErrnoStatus(path, "cannot open");
+    }
+    if (S_ISDIR(info.st_mode)) {
+      errno = EISDIR;
+      return ErrnoStatus(path, "cannot read");
+    }
+    if (!S_ISREG(info.st_mode)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": is a pipe or device, not a file"));
+    }
+    return std::make_unique<RealReadableFile>(path, file.release(),
+                                              info.st_size);
   }
 
   absl::StatusOr<std::unique_ptr<WritableFile>> OpenForWrite(

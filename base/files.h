@@ -1,6 +1,7 @@
 #ifndef CHARRNN_BASE_FILES_H_
 #define CHARRNN_BASE_FILES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace charrnn {
 
@@ -28,6 +30,19 @@ class WritableFile {
 
   // Ends the writing. Nothing else may be called afterwards, also on an error.
   virtual absl::Status Close() = 0;
+};
+
+// A file open for reading, at its beginning. One thread at a time.
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+
+  // Fills `buffer` with what comes next and returns how many bytes that were:
+  // fewer than it holds only at the file's end.
+  virtual absl::StatusOr<size_t> Read(absl::Span<char> buffer) = 0;
+
+  // Bytes that the file had when it was opened.
+  virtual int64_t size() const = 0;
 };
 
 // A lock that is held until this object, or the process, ends.
@@ -63,6 +78,11 @@ class FileSystem {
   // a device, which may have no end; ResourceExhausted if it does not fit into
   // memory.
   virtual absl::StatusOr<std::string> ReadFile(const std::string& path) = 0;
+
+  // Opens the file at `path`, which may be larger than memory. InvalidArgument
+  // if it is a pipe, a device or the like, which cannot be read twice.
+  virtual absl::StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(
+      const std::string& path) = 0;
 
   // Opens the file at `path`, creating it if it is missing; its folder must
   // exist.

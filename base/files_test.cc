@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/fault_injecting_files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -102,6 +103,38 @@ TEST_F(FilesTest, AFileLargerThanMemoryIsAnErrorThatNamesIt) {
   const absl::Status status = files_.ReadFile(Path("huge")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(status.message()), HasSubstr(Path("huge")));
+}
+
+TEST_F(FilesTest, AFileIsReadPieceByPieceToItsEnd) {
+  Write("f", "abcdefgh");
+  const auto file = files_.OpenForRead(Path("f"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ((*file)->size(), 8);
+  std::string text;
+  for (const size_t expected : {3, 3, 2, 0, 0}) {
+    std::vector<char> buffer(3);
+    const auto got = (*file)->Read(absl::MakeSpan(buffer));
+    ASSERT_TRUE(got.ok()) << got.status();
+    EXPECT_EQ(*got, expected);
+    text.append(buffer.data(), *got);
+  }
+  EXPECT_EQ(text, "abcdefgh");
+}
+
+TEST_F(FilesTest, OnlyAFileIsOpenedForReading) {
+  EXPECT_EQ(files_.OpenForRead(Path("x")).status(),
+            absl::NotFoundError(absl::StrCat(
+                Path("x"), ": cannot open: No such file or directory")));
+  EXPECT_EQ(files_.OpenForRead(folder_).status(),
+            absl::FailedPreconditionError(
+                absl::StrCat(folder_, ": cannot read: Is a directory")));
+  // Nobody writes to the pipe, and nobody waits for that.
+  ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
+  for (const std::string& path : {Path("pipe"), std::string("/dev/zero")}) {
+    EXPECT_EQ(files_.OpenForRead(path).status(),
+              absl::InvalidArgumentError(
+                  absl::StrCat(path, ": is a pipe or device, not a file")));
+  }
 }
 
 TEST_F(FilesTest, ReadsFilesThatDoNotTellTheirSize) {

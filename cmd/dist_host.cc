@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
+#include "base/usable_cores.h"
 #include "cmd/command_line.h"
 #include "cmd/coordinator_flags.h"
 #include "cmd/device_flags.h"
@@ -46,7 +47,6 @@
 #include "model/device.h"
 #include "model/grains.h"
 #include "model/metrics/display.h"
-#include "model/torch_threads.h"
 
 ABSL_DECLARE_FLAG(int, threads);
 

@@ -24,13 +24,16 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Vocab& vocab,
   CHARRNN_ASSIGN_OR_RETURN(Vocab::Encoded encoded, vocab.Encode(prompt));
   if (!prompt.empty() && encoded.ids.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the model knows none of its characters (", encoded.unknown,
+        "the model knows none of its characters (", encoded.unknown.Shown(),
         "): use characters of the text that it was trained on"));
   }
-  if (encoded.num_unknown > 0) {
-    CHARRNN_LOG(WARNING) << "left out of the prompt, unknown to the model: "
-                         << encoded.num_unknown << " characters ("
-                         << encoded.unknown << ")";
+  if (encoded.unknown.count() > 0) {
+    CHARRNN_LOG(WARNING) << (vocab.unknown_id() < 0
+                                 ? "left out of the prompt"
+                                 : "read as U+FFFD in the prompt")
+                         << ", unknown to the model: "
+                         << encoded.unknown.count() << " characters ("
+                         << encoded.unknown.Shown() << ")";
   }
   return encoded.ids;
 }

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "base/thread_pool.h"
+#include "data/utf8.h"
 #include "data/vocab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -71,6 +72,12 @@ TEST_F(TextWriterTest, APromptLosesWhatTheModelDoesNotKnow) {
   EXPECT_THAT(EncodePrompt(vocab_, ""), IsOkAndHolds(IsEmpty()));
   EXPECT_THAT(EncodePrompt(vocab_, "xyz"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("x y z")));
+}
+
+TEST_F(TextWriterTest, APromptKeepsTheUnknownAsTheReplacementCharacter) {
+  const Vocab vocab = Vocab::FromSymbols({U'a', U'b', kReplacementCharacter});
+  EXPECT_THAT(EncodePrompt(vocab, "xbxa"),
+              IsOkAndHolds(ElementsAre(2, 1, 2, 0)));
 }
 
 TEST_F(TextWriterTest, OneTextIsThePromptAndItsContinuation) {

@@ -20,6 +20,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "data/unknown_characters.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
 
@@ -90,25 +91,37 @@ absl::StatusOr<std::unique_ptr<Corpus>> Encode(std::string name,
                                                const Vocab& vocab) {
   std::vector<Id> ids;
   ids.reserve(text.size());  // A symbol has at least one byte.
+  const int32_t stand_in = vocab.unknown_id();
+  UnknownCharacters unknown;
+  char32_t first_unknown = 0;
+  int64_t first_unknown_at = -1;
   int64_t num_symbols = 0;
-  int64_t first_unknown = -1;
-  char32_t unknown = 0;
   CHARRNN_RETURN_IF_ERROR(
       ForEachSymbol(text, vocab.encoding(), [&](char32_t symbol) {
-        const int32_t id = vocab.Find(symbol);
-        if (id < 0 && first_unknown < 0) {
-          first_unknown = num_symbols;
-          unknown = symbol;
+        int32_t id = vocab.Find(symbol);
+        if (id < 0) {
+          if (first_unknown_at < 0) {
+            first_unknown = symbol;
+            first_unknown_at = num_symbols;
+          }
+          unknown.Add(symbol);
+          id = stand_in;
         }
         ids.push_back(static_cast<Id>(id));
         ++num_symbols;
       }));
-  if (first_unknown >= 0) {
+  if (first_unknown_at >= 0 && stand_in < 0) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "the character %s at %s is not in the model's vocabulary of %d; "
         "remove it, or train on a text that has it",
-        PrintableCharacter(unknown),
-        LineAndColumn(text, vocab.encoding(), first_unknown), vocab.size()));
+        PrintableCharacter(first_unknown),
+        LineAndColumn(text, vocab.encoding(), first_unknown_at), vocab.size()));
+  }
+  if (unknown.count() > 0) {
+    CHARRNN_LOG(WARNING) << name << ": " << unknown.count() << " of "
+                         << num_symbols
+                         << " characters are not in the vocabulary ("
+                         << unknown.Shown() << ") and are read as U+FFFD";
   }
   ids.shrink_to_fit();  // A text that is not ASCII has fewer ids than bytes.
   return std::make_unique<MemoryCorpus<Id>>(std::move(name), vocab,

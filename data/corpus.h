@@ -78,11 +78,14 @@ absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpus(FileSystem& files,
                                                        const std::string& path,
                                                        Encoding encoding);
 
-// The same under a given vocabulary: a text to evaluate a checkpoint on.
+// The same under a given vocabulary: a text to evaluate a checkpoint on. Under
+// one that has an unknown_id(), characters that it lacks are read as that; how
+// many is said aloud.
 //
 // Possible errors, all naming `path`:
 //   kInvalidArgument: empty, ill-formed UTF-8, or a character that `vocab`
-//     lacks; the first one is named with its line and column.
+//     lacks, without an unknown_id(); the first one is named with its line and
+//     column.
 //   Those of FileSystem::ReadFile.
 absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpusWithVocab(
     FileSystem& files, const std::string& path, const Vocab& vocab);

@@ -22,6 +22,7 @@
 #include "data/split.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
+#include "testing/lines.h"
 
 namespace charrnn {
 namespace {
@@ -166,6 +167,21 @@ TEST(CorpusWithVocabTest, TheFirstUnknownCharacterIsNamedWithLineAndColumn) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("the character \u4E2D at line 3, column 3 is not"));
+}
+
+TEST(CorpusWithVocabTest, UnknownCharactersAreReadAsTheReplacementCharacter) {
+  const Vocab vocab = Vocab::FromSymbols({U'a', U'b', kReplacementCharacter});
+  Lines lines;
+  CorpusOr corpus = absl::UnknownError("");
+  {
+    const LogCapture capture(&lines);
+    corpus = OpenUnder(vocab, "xaby\uFFFDx");
+  }
+  ASSERT_TRUE(corpus.ok()) << corpus.status();
+  EXPECT_THAT(AllIds(**corpus), ElementsAre(2, 0, 1, 2, 2, 2));
+  EXPECT_TRUE(lines.Has(absl::StrCat("warning: ", (*corpus)->name(),
+                                     ": 3 of 6 characters are not in the "
+                                     "vocabulary (x y)")));
 }
 
 TEST(CorpusWithVocabTest, UnderBytesNoTextIsForeign) {

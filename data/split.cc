@@ -24,9 +24,18 @@ int64_t Share(int64_t n, double fraction) {
 
 }  // namespace
 
-absl::StatusOr<Split> SplitCorpus(int64_t n, const SplitFractions& fractions) {
+absl::Status CheckSplitFractions(const SplitFractions& fractions) {
   CHARRNN_RETURN_IF_ERROR(CheckFraction("val_fraction", fractions.validation));
   CHARRNN_RETURN_IF_ERROR(CheckFraction("test_fraction", fractions.test));
+  if (fractions.validation + fractions.test < 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "--val_fraction=%g and --test_fraction=%g: must be below 1 together, or "
+      "nothing is left to train on",
+      fractions.validation, fractions.test));
+}
+
+absl::StatusOr<Split> SplitCorpus(int64_t n, const SplitFractions& fractions) {
+  CHARRNN_RETURN_IF_ERROR(CheckSplitFractions(fractions));
   Split split;
   split.validation_size = std::max<int64_t>(1, Share(n, fractions.validation));
   split.test_size = Share(n, fractions.test);

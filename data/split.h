@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace charrnn {
@@ -14,6 +15,10 @@ struct SplitFractions {
   double validation = 0;  // in [0, 1)
   double test = 0;        // in [0, 1); behind the validation part
 };
+
+// kInvalidArgument, naming the flag, if a fraction is outside [0, 1), or if
+// they leave nothing to train on.
+absl::Status CheckSplitFractions(const SplitFractions& fractions);
 
 // A corpus in three: training is ids [0, train_size), then comes validation,
 // then test, which may be empty.
@@ -27,7 +32,7 @@ struct Split {
 // (int64_t)(n * fraction).
 //
 // Possible errors:
-//   kInvalidArgument: a fraction is outside [0, 1), or fewer than two ids are
+//   kInvalidArgument: those of CheckSplitFractions; or fewer than two ids are
 //     left to train on, the least that make an input and its target.
 absl::StatusOr<Split> SplitCorpus(int64_t n, const SplitFractions& fractions);
 

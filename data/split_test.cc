@@ -40,6 +40,15 @@ TEST(SplitCorpusTest, AFractionOutsideItsRangeIsRefusedByName) {
   }
 }
 
+TEST(SplitCorpusTest, FractionsThatLeaveNothingOfAnyTextAreRefusedByName) {
+  EXPECT_TRUE(CheckSplitFractions({0.5, 0.49}).ok());
+  const absl::Status status = CheckSplitFractions({0.5, 0.5});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(
+      status.message().find("--val_fraction=0.5 and --test_fraction=0.5: must"),
+      std::string::npos);
+}
+
 TEST(SplitCorpusTest, ATextThatLeavesNothingToLearnIsRefused) {
   EXPECT_TRUE(SplitCorpus(3, {0.05}).ok());
   for (int64_t n : {0, 1, 2}) {

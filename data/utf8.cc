@@ -2,6 +2,7 @@
 
 #include <utf8.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -35,16 +36,37 @@ Utf8Character FirstUtf8Character(absl::string_view text) {
   return {value, length};
 }
 
-namespace utf8_internal {
+size_t WellFormedUtf8Prefix(absl::string_view text) {
+  size_t offset = 0;
+  while (offset < text.size()) {
+    const size_t length = FirstUtf8Character(text.substr(offset)).length;
+    if (length == 0) break;
+    offset += length;
+  }
+  return offset;
+}
 
-absl::Status IllFormed(absl::string_view text, size_t offset) {
+size_t UnfinishedUtf8Suffix(absl::string_view text) {
+  constexpr size_t kMaxUnfinished = 3;
+  for (size_t n = 1; n <= std::min(text.size(), kMaxUnfinished); ++n) {
+    const auto byte = static_cast<uint8_t>(text[text.size() - n]);
+    if ((byte & 0xC0) == 0x80) continue;  // A lead byte comes before it.
+    const size_t length = byte < 0xC2   ? 1
+                          : byte < 0xE0 ? 2
+                          : byte < 0xF0 ? 3
+                          : byte < 0xF5 ? 4
+                                        : 1;
+    return n < length ? n : 0;
+  }
+  return 0;
+}
+
+absl::Status IllFormedUtf8(int64_t offset, char byte) {
   return absl::InvalidArgumentError(absl::StrFormat(
       "not UTF-8: ill-formed sequence at byte offset %d (0x%02X); convert the "
       "text",
-      offset, static_cast<uint8_t>(text[offset])));
+      offset, static_cast<uint8_t>(byte)));
 }
-
-}  // namespace utf8_internal
 
 void AppendUtf8(char32_t code_point, std::string* text) {
   utf8::unchecked::append(code_point, std::back_inserter(*text));

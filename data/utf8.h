@@ -16,6 +16,9 @@
 
 namespace charrnn {
 
+// REPLACEMENT CHARACTER, which stands for what cannot be shown or is unknown.
+inline constexpr char32_t kReplacementCharacter = 0xFFFD;
+
 // A character of a text, and how many bytes it takes there.
 struct Utf8Character {
   char32_t code_point = 0;
@@ -26,12 +29,15 @@ struct Utf8Character {
 // well-formed one stands there.
 Utf8Character FirstUtf8Character(absl::string_view text);
 
-namespace utf8_internal {
+// How many bytes of `text` stand before its first ill-formed sequence.
+size_t WellFormedUtf8Prefix(absl::string_view text);
 
-// The error for the ill-formed sequence that begins at `offset`.
-absl::Status IllFormed(absl::string_view text, size_t offset);
+// How many bytes at the end of `text` begin a character that what follows may
+// complete: at most 3.
+size_t UnfinishedUtf8Suffix(absl::string_view text);
 
-}  // namespace utf8_internal
+// The error for an ill-formed sequence that begins with `byte` at `offset`.
+absl::Status IllFormedUtf8(int64_t offset, char byte);
 
 // Calls `visit(char32_t)` for each code point of `text`, in order. A template,
 // not a function pointer, so that the visitor is inlined into the loop.
@@ -61,7 +67,7 @@ absl::Status DecodeUtf8(absl::string_view text, Visitor visit) {
       continue;
     }
     const Utf8Character next = FirstUtf8Character(text.substr(offset));
-    if (next.length == 0) return utf8_internal::IllFormed(text, offset);
+    if (next.length == 0) return IllFormedUtf8(offset, text[offset]);
     visit(next.code_point);
     offset += next.length;
   }

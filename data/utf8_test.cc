@@ -155,6 +155,34 @@ TEST(Utf8Test, AcceptsExactlyWhatUtfcppAccepts) {
   EXPECT_EQ(disagreements, 0);
 }
 
+TEST(Utf8Test, TheWellFormedPrefixEndsWhereDecodingFails) {
+  EXPECT_EQ(WellFormedUtf8Prefix(""), 0);
+  EXPECT_EQ(WellFormedUtf8Prefix("a\u00E9\u4E2D\U0001F600"), 10);
+  EXPECT_EQ(WellFormedUtf8Prefix("a\u00E9\xFF\u4E2D"), 3);
+  EXPECT_EQ(WellFormedUtf8Prefix("a\xE4\xB8"), 1);
+}
+
+TEST(Utf8Test, ACharacterThatIsCutIsAnUnfinishedSuffix) {
+  for (const absl::string_view character :
+       {"a", "\u00E9", "\u4E2D", "\U0001F600"}) {
+    for (size_t length = 0; length <= character.size(); ++length) {
+      const std::string text =
+          absl::StrCat("\U0001F600", character.substr(0, length));
+      EXPECT_EQ(UnfinishedUtf8Suffix(text),
+                length == character.size() ? 0 : length)
+          << character << " cut to " << length;
+    }
+  }
+  EXPECT_EQ(UnfinishedUtf8Suffix("\xF0"), 1);
+}
+
+TEST(Utf8Test, WhatNothingCompletesIsNoUnfinishedSuffix) {
+  for (const char* text :
+       {"\x80", "\x80\x80\x80\x80", "a\xC1", "a\xF5", "\u00E9\x80"}) {
+    EXPECT_EQ(UnfinishedUtf8Suffix(text), 0) << text;
+  }
+}
+
 TEST(Utf8Test, MessagesShowACharacterUnlessItIsInvisible) {
   EXPECT_EQ(PrintableCharacter(U'a'), "a");
   EXPECT_EQ(PrintableCharacter(U'\u00E9'), "\u00E9");

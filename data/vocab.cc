@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
@@ -26,8 +27,6 @@ constexpr char32_t kNumBytes = 256;
 // Code points below have a place in Vocab's table: Unicode's Basic
 // Multilingual Plane, in which nearly all text lies.
 constexpr char32_t kTableEnd = 0x10000;
-// A prompt's unknown characters that are worth showing.
-constexpr size_t kMaxUnknownShown = 10;
 
 using Json = nlohmann::json;
 
@@ -119,6 +118,14 @@ absl::StatusOr<Vocab> Vocab::FromText(absl::string_view text,
   return Vocab(encoding, std::move(symbols));
 }
 
+Vocab Vocab::FromSymbols(std::vector<char32_t> symbols) {
+  CHARRNN_CHECK(!symbols.empty());
+  CHARRNN_CHECK(std::adjacent_find(symbols.begin(), symbols.end(),
+                                   std::greater_equal<>()) == symbols.end())
+      << "symbols are not in ascending order";
+  return Vocab(Encoding::kUtf8, std::move(symbols));
+}
+
 absl::StatusOr<Vocab> Vocab::FromJson(absl::string_view json) {
   CHARRNN_ASSIGN_OR_RETURN(const Json parsed, ParseObject(json));
   const auto name = parsed.find("encoding");
@@ -181,21 +188,14 @@ std::string Vocab::Decode(absl::Span<const int32_t> ids) const {
 
 absl::StatusOr<Vocab::Encoded> Vocab::Encode(absl::string_view text) const {
   Encoded encoded;
-  std::vector<char32_t> shown;
+  const int32_t stand_in = unknown_id();
   CHARRNN_RETURN_IF_ERROR(ForEachSymbol(text, encoding_, [&](char32_t symbol) {
-    const int32_t id = Find(symbol);
-    if (id >= 0) {
-      encoded.ids.push_back(id);
-      return;
+    int32_t id = Find(symbol);
+    if (id < 0) {
+      encoded.unknown.Add(symbol);
+      id = stand_in;
     }
-    ++encoded.num_unknown;
-    if (shown.size() == kMaxUnknownShown ||
-        std::find(shown.begin(), shown.end(), symbol) != shown.end()) {
-      return;
-    }
-    if (!shown.empty()) encoded.unknown += ' ';
-    encoded.unknown += PrintableCharacter(symbol);
-    shown.push_back(symbol);
+    if (id >= 0) encoded.ids.push_back(id);
   }));
   return encoded;
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "data/unknown_characters.h"
 #include "data/utf8.h"
 
 namespace charrnn {
@@ -56,6 +57,10 @@ class Vocab {
   //     a symbol that is not one character; symbols not strictly ascending.
   static absl::StatusOr<Vocab> FromJson(absl::string_view json);
 
+  // The vocabulary of UTF-8 that has exactly these characters, which are
+  // strictly ascending and at least one.
+  static Vocab FromSymbols(std::vector<char32_t> symbols);
+
   // {"encoding":"utf8","symbols":["\n"," ",...]}, or {"encoding":"bytes"}.
   std::string ToJson() const;
 
@@ -68,6 +73,13 @@ class Vocab {
     return symbol < table_.size() ? table_[symbol] : Search(symbol);
   }
 
+  // The id that stands for all characters which the vocabulary lacks: that of
+  // U+FFFD, where a vocabulary of UTF-8 has it; else -1. Find() is as strict
+  // with it as without.
+  int32_t unknown_id() const {
+    return encoding_ == Encoding::kUtf8 ? Find(kReplacementCharacter) : -1;
+  }
+
   // The text of symbol `id`: a character's UTF-8 form, or one byte. `id` must
   // be in [0, size()); the view lives as long as this object.
   absl::string_view Symbol(int32_t id) const;
@@ -77,14 +89,12 @@ class Vocab {
 
   struct Encoded {
     std::vector<int32_t> ids;
-    // How many characters were dropped because the vocabulary lacks them, and
-    // the first ten different ones, in printable form with blanks between.
-    int64_t num_unknown = 0;
-    std::string unknown;
+    UnknownCharacters unknown;  // that the vocabulary lacks
   };
 
-  // The ids of `text`, without its unknown characters: for prompts.
-  // kInvalidArgument if the vocabulary is of UTF-8 and `text` is ill-formed.
+  // The ids of `text`, for prompts. Characters that the vocabulary lacks are
+  // its unknown_id(), or left out if it has none. kInvalidArgument if the
+  // vocabulary is of UTF-8 and `text` is ill-formed.
   absl::StatusOr<Encoded> Encode(absl::string_view text) const;
 
   friend bool operator==(const Vocab& a, const Vocab& b) {

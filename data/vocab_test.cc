@@ -19,7 +19,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 Vocab VocabOf(absl::string_view text, Encoding encoding = Encoding::kUtf8) {
   absl::StatusOr<Vocab> vocab = Vocab::FromText(text, encoding);
@@ -81,8 +80,7 @@ TEST(VocabTest, DecodingUndoesEncoding) {
   for (const Vocab& vocab : {VocabOf(text), VocabOf(text, Encoding::kBytes)}) {
     const auto encoded = vocab.Encode(text);
     ASSERT_TRUE(encoded.ok()) << encoded.status();
-    EXPECT_EQ(encoded->num_unknown, 0);
-    EXPECT_THAT(encoded->unknown, IsEmpty());
+    EXPECT_EQ(encoded->unknown.count(), 0);
     EXPECT_EQ(vocab.Decode(encoded->ids), text);
   }
   const Vocab vocab = VocabOf("a", Encoding::kBytes);
@@ -95,15 +93,35 @@ TEST(VocabTest, EncodingDropsCountsAndShowsUnknownCharacters) {
   const auto encoded = VocabOf("abc").Encode("xa\u202E\u00E9bx\u00E9c");
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   EXPECT_THAT(encoded->ids, ElementsAre(0, 1, 2));
-  EXPECT_EQ(encoded->num_unknown, 5);
-  EXPECT_EQ(encoded->unknown, "x U+202E \u00E9");
+  EXPECT_EQ(encoded->unknown.count(), 5);
+  EXPECT_EQ(encoded->unknown.Shown(), "x U+202E \u00E9");
 }
 
-TEST(VocabTest, EncodingShowsNoMoreThanTenUnknownCharacters) {
-  const auto encoded = VocabOf("_").Encode("abcdefghijklmnop");
+TEST(VocabTest, TheReplacementCharacterStandsForTheUnknown) {
+  const Vocab vocab = VocabOf("abc\uFFFD\U0001F600");
+  EXPECT_EQ(vocab.unknown_id(), 3);
+  EXPECT_EQ(vocab.Find(U'x'), -1);
+  const auto encoded = vocab.Encode("xa\uFFFD\U0001F601");
   ASSERT_TRUE(encoded.ok()) << encoded.status();
-  EXPECT_EQ(encoded->num_unknown, 16);
-  EXPECT_EQ(encoded->unknown, "a b c d e f g h i j");
+  EXPECT_THAT(encoded->ids, ElementsAre(3, 0, 3, 3));
+  EXPECT_EQ(encoded->unknown.count(), 2);
+  EXPECT_EQ(encoded->unknown.Shown(), "x \U0001F601");
+}
+
+TEST(VocabTest, WithoutTheReplacementCharacterNothingStandsForTheUnknown) {
+  EXPECT_EQ(VocabOf("abc").unknown_id(), -1);
+  EXPECT_EQ(VocabOf("\uFFFC\U0001F600").unknown_id(), -1);
+  EXPECT_EQ(VocabOf("\uFFFD", Encoding::kBytes).unknown_id(), -1);
+}
+
+TEST(VocabTest, CanBeMadeOfItsSymbols) {
+  EXPECT_EQ(Vocab::FromSymbols({U'a', U'b', U'\u4E2D'}), VocabOf("b\u4E2Da"));
+}
+
+TEST(VocabDeathTest, SymbolsThatDoNotAscendEndTheProgram) {
+  EXPECT_DEATH(Vocab::FromSymbols({}), "check failed");
+  EXPECT_DEATH(Vocab::FromSymbols({U'a', U'a'}), "ascending");
+  EXPECT_DEATH(Vocab::FromSymbols({U'b', U'a'}), "ascending");
 }
 
 TEST(VocabTest, IllFormedTextIsRefusedUnlessReadAsBytes) {

@@ -7,16 +7,13 @@
 
 namespace charrnn {
 
-// Cores that this process may run on.
-int NumUsableCores();
-
 // Threads that LibTorch's own operators use, when this thread calls them.
 void SetTorchThreads(int num_threads);
 
 // A pool whose threads compute with LibTorch, and the calling thread with it,
 // each by itself: LibTorch's own parallelism is turned off, because the bits
 // of its matrix products depend on the number of threads that share them.
-// `num_threads` 0 stands for all cores that this process may run on.
+// `num_threads` 0 stands for NumUsableCores().
 std::unique_ptr<ThreadPool> MakeTorchThreadPool(int num_threads);
 
 }  // namespace charrnn

@@ -1,12 +1,8 @@
 #include "model/metrics/progress_line.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -16,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/terminal_line.h"
 #include "model/metrics/display.h"
 #include "model/train_observer.h"
 
@@ -28,16 +24,6 @@ constexpr absl::Duration kDrawingInterval = absl::Milliseconds(100);
 
 // About the last twenty steps make up what is shown.
 constexpr double kNewestShare = 0.05;
-
-// Back to the line's beginning, and all behind it erased (ECMA-48, EL).
-constexpr absl::string_view kClearLine = "\r\x1b[K";
-
-int StderrWidth() {
-  winsize size;
-  const bool known =
-      ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : 80;
-}
 
 std::string Loss(double nats) {
   return absl::StrFormat("loss %.3f  %.3f bpc", nats, BitsPerChar(nats));
@@ -59,26 +45,8 @@ double ProgressLine::RecentMean::value() const {
   return weight_ == 0 ? 0 : sum_ / weight_;
 }
 
-ProgressLine::Options ProgressLine::ToStderr() {
-  Options options;
-  options.write = WriteToStderr;
-  options.is_terminal = isatty(STDERR_FILENO) == 1;
-  options.width = StderrWidth;
-  return options;
-}
-
-ProgressLine::ProgressLine(Options options) : options_(std::move(options)) {
-  if (!options_.is_terminal) return;
-  SetLogSink([this](LogSeverity, absl::string_view line) {
-    Print(absl::StrCat(line, "\n"));
-  });
-}
-
-ProgressLine::~ProgressLine() {
-  if (options_.is_terminal) SetLogSink(nullptr);
-  // Leaves what was last seen, with the cursor below it.
-  if (!line_.empty()) options_.write("\n");
-}
+ProgressLine::ProgressLine(TerminalLine::Options options, Clock* clock)
+    : clock_(*clock), line_(std::move(options)) {}
 
 std::string ProgressLine::Position(int64_t epoch, int64_t step) const {
   std::string text = absl::StrCat("epoch ", epoch);
@@ -99,24 +67,15 @@ std::string ProgressLine::TimeLeft(int64_t step) const {
   return absl::StrCat(ShortDuration(absl::Seconds(seconds)), " left");
 }
 
-void ProgressLine::Print(absl::string_view lines) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (line_.empty()) {
-    options_.write(lines);
-  } else {
-    options_.write(absl::StrCat(kClearLine, lines, line_));
-  }
-}
-
 void ProgressLine::OnStart(const RunPlan& plan) {
   plan_ = plan;
   last_step_ = plan.start_step;
-  step_began_ = options_.clock->Elapsed();
+  step_began_ = clock_.Elapsed();
   next_drawing_ = step_began_;
 }
 
 void ProgressLine::OnStep(const StepReport& report) {
-  const absl::Duration now = options_.clock->Elapsed();
+  const absl::Duration now = clock_.Elapsed();
   // Not every step is reported where others count them.
   const int64_t steps = std::max<int64_t>(report.step - last_step_, 1);
   last_step_ = report.step;
@@ -128,7 +87,7 @@ void ProgressLine::OnStep(const StepReport& report) {
   targets_.Add(static_cast<double>(report.targets));
   loss_.Add(report.loss);
   step_began_ = now;
-  if (!options_.is_terminal) return;
+  if (!line_.is_terminal()) return;
   const bool last = report.step >= plan_.total_steps;
   if (now < next_drawing_ && !last) return;
   next_drawing_ = now + kDrawingInterval;
@@ -139,50 +98,43 @@ void ProgressLine::OnStep(const StepReport& report) {
       Position(report.epoch, report.step), "  ", Loss(loss_.value()), "  ",
       Rate(targets_.value() / step_seconds_.value()), "  ",
       TimeLeft(report.step));
-  // A character in the last column makes some terminals begin a new line.
-  const int columns = options_.width() - 1;
-  if (columns > 0) line = line.substr(0, columns);
-
-  const std::lock_guard<std::mutex> lock(mutex_);
-  line_ = std::move(line);
-  options_.write(absl::StrCat(kClearLine, line_));
+  line_.Draw(std::move(line));
 }
 
 void ProgressLine::OnTrain(const TrainReport& report) {
-  if (options_.is_terminal) return;
-  Print(absl::StrCat(Position(report.epoch, report.step), "  ",
-                     Loss(report.loss), "  ", Rate(report.chars_per_s), "  ",
-                     TimeLeft(report.step), "\n"));
+  if (line_.is_terminal()) return;
+  line_.Print(absl::StrCat(Position(report.epoch, report.step), "  ",
+                           Loss(report.loss), "  ", Rate(report.chars_per_s),
+                           "  ", TimeLeft(report.step), "\n"));
 }
 
 void ProgressLine::OnValidation(const ValidationReport& report) {
   const double bits = BitsPerByte(report.loss, report.chars, report.bytes);
-  Print(absl::StrCat("epoch ", report.epoch, " validation  ", Loss(report.loss),
-                     absl::StrFormat("  %.3f bpb", bits),
-                     report.best ? "  best so far" : "", "\n"));
-  step_began_ = options_.clock->Elapsed();
+  line_.Print(absl::StrCat("epoch ", report.epoch, " validation  ",
+                           Loss(report.loss),
+                           absl::StrFormat("  %.3f bpb", bits),
+                           report.best ? "  best so far" : "", "\n"));
+  step_began_ = clock_.Elapsed();
 }
 
 void ProgressLine::OnSample(const SampleReport& report) {
-  Print(absl::StrCat(
+  line_.Print(absl::StrCat(
       "sample at step ", WithThousands(report.step), ":\n  | ",
       absl::StrReplaceAll(DisplayText(report.text), {{"\n", "\n  | "}}), "\n"));
-  step_began_ = options_.clock->Elapsed();
+  step_began_ = clock_.Elapsed();
 }
 
 void ProgressLine::OnCheckpoint(const CheckpointReport&) {
-  step_began_ = options_.clock->Elapsed();
+  step_began_ = clock_.Elapsed();
 }
 
 void ProgressLine::OnEnd(const EndReport& report) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (!line_.empty()) options_.write("\n");
-  line_.clear();
+  line_.Leave();
   // An error is the last line of the program, and needs no second one here.
   if (report.failed) return;
-  options_.write(absl::StrCat(
-      report.reason, " at step ", WithThousands(report.step), " after ",
-      ShortDuration(absl::Seconds(report.wall_s)), "\n"));
+  line_.Print(absl::StrCat(report.reason, " at step ",
+                           WithThousands(report.step), " after ",
+                           ShortDuration(absl::Seconds(report.wall_s)), "\n"));
 }
 
 }  // namespace charrnn

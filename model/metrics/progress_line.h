@@ -2,13 +2,11 @@
 #define CHARRNN_MODEL_METRICS_PROGRESS_LINE_H_
 
 #include <cstdint>
-#include <functional>
-#include <mutex>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/terminal_line.h"
 #include "model/train_observer.h"
 
 namespace charrnn {
@@ -26,21 +24,9 @@ namespace charrnn {
 // come from any thread; the observer's calls come from one.
 class ProgressLine : public TrainObserver {
  public:
-  struct Options {
-    // Takes whole pieces of output, escape sequences included.
-    std::function<void(absl::string_view)> write;
-    bool is_terminal = false;
-    // The terminal's width in columns, asked for at each drawing because
-    // windows change their size.
-    std::function<int()> width = [] { return 80; };
-    Clock* clock = Clock::Real();
-  };
-
-  // Writes to stderr, which is a terminal or not.
-  static Options ToStderr();
-
-  explicit ProgressLine(Options options);
-  ~ProgressLine() override;
+  // `clock` is not owned.
+  explicit ProgressLine(TerminalLine::Options options,
+                        Clock* clock = Clock::Real());
 
   void OnStart(const RunPlan& plan) override;
   void OnStep(const StepReport& report) override;
@@ -66,10 +52,8 @@ class ProgressLine : public TrainObserver {
   std::string Position(int64_t epoch, int64_t step) const;
   std::string TimeLeft(int64_t step) const;
 
-  // Writes `lines` for good, above the progress line.
-  void Print(absl::string_view lines);
-
-  const Options options_;
+  Clock& clock_;
+  TerminalLine line_;
   RunPlan plan_;
   RecentMean loss_;          // nats per character
   RecentMean targets_;       // characters in a step
@@ -78,9 +62,6 @@ class ProgressLine : public TrainObserver {
   absl::Duration step_began_;
   int64_t last_step_ = 0;  // that was reported
   absl::Duration next_drawing_;
-
-  std::mutex mutex_;  // guards line_ and the order of writes
-  std::string line_;  // the progress line on the screen; empty: none
 };
 
 }  // namespace charrnn

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/terminal_line.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/train_observer.h"
@@ -25,14 +26,13 @@ constexpr char kClear[] = "\r\x1b[K";
 class ProgressLineTest : public ::testing::Test {
  protected:
   std::unique_ptr<ProgressLine> Make(bool is_terminal) {
-    ProgressLine::Options options;
+    TerminalLine::Options options;
     options.write = [this](absl::string_view text) {
       output_.append(text.data(), text.size());
     };
     options.is_terminal = is_terminal;
     options.width = [this] { return width_; };
-    options.clock = &clock_;
-    auto line = std::make_unique<ProgressLine>(std::move(options));
+    auto line = std::make_unique<ProgressLine>(std::move(options), &clock_);
     RunPlan plan;
     plan.total_steps = 1280;
     plan.steps_per_epoch = 256;

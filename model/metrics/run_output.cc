@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "base/terminal_line.h"
 #include "model/metrics/html_report.h"
 #include "model/metrics/metrics_log.h"
 #include "model/metrics/progress_line.h"
@@ -97,7 +98,7 @@ RunOutput::RunOutput(std::unique_ptr<MetricsLog> metrics,
       events_(std::move(events)),
       samples_(std::move(samples)),
       report_(std::move(report)),
-      progress_(ProgressLine::ToStderr()),
+      progress_(TerminalLine::ToStderr()),
       all_({metrics_.get(), events_.get(), samples_.get(), report_.get(),
             &progress_}) {}
 
