@@ -44,6 +44,7 @@
 #include "dist/local_address.h"
 #include "dist/supervisor.h"
 #include "dist/worker_environment.h"
+#include "model/config.h"
 #include "model/device.h"
 #include "model/grains.h"
 #include "model/metrics/display.h"
@@ -101,8 +102,19 @@ CoordinatorServer::Options ServerOptions(const DistRequest& dist,
   return server;
 }
 
+// Whether this host has of the text what its workers will read for certain. One
+// of several reads only some of the streams, and who is to read which turns out
+// when the workers have met.
+absl::Status CheckHostsText(const DistRequest& dist,
+                            const TrainingRequest& request) {
+  const bool reads_all = dist.job.max_hosts == 1 ||
+                         request.training.data_order == DataOrder::kShuffled;
+  return reads_all ? CheckText(request) : absl::OkStatus();
+}
+
 // Whether the workers and the coordinator of `run` can be on this host.
 absl::Status CheckHost(const DistRequest& dist, const RunStart& run) {
+  CHARRNN_RETURN_IF_ERROR(CheckHostsText(dist, run.request));
   CHARRNN_RETURN_IF_ERROR(
       NumWorkers(dist, run.request, DevicesOf(dist, run.compute.device))
           .status());
@@ -298,6 +310,7 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
     CHARRNN_ASSIGN_OR_RETURN(
         JobRequest job, RequestFromJob(*FileSystem::Real(), client, kPatience,
                                        command_line.typed, host.devices.first));
+    CHARRNN_RETURN_IF_ERROR(CheckHostsText(host.dist, job.training));
     host.config_json = job.config_json;
     CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                              NumWorkers(host.dist, job.training, host.devices));

@@ -12,10 +12,7 @@
 #include "cmd/run_start.h"
 #include "cmd/run_summary.h"
 #include "cmd/training_flags.h"
-#include "data/corpus.h"
 #include "data/corpus_error.h"
-#include "data/split.h"
-#include "model/config.h"
 #include "model/determinism.h"
 #include "model/gradient_reducer.h"
 #include "model/metrics/run_output.h"
@@ -47,23 +44,13 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
   return status.ok() ? output.status() : status;
 }
 
-// Whether all that is to be read is on this host; the test part never is read.
-absl::Status CheckText(const RunStart& run) {
-  const Corpus& corpus = *run.request.corpus;
-  const TrainingConfig& training = run.request.training;
-  CHARRNN_ASSIGN_OR_RETURN(
-      const Split split, SplitCorpus(corpus.size(), {training.val_fraction,
-                                                     training.test_fraction}));
-  const absl::Status present =
-      corpus.CheckPresent(0, split.train_size + split.validation_size);
-  return present.ok() ? present : Annotate(present, "--data_path");
-}
-
 absl::Status Train(const CommandLine& command_line) {
   FileSystem& files = *FileSystem::Real();
   Clock& clock = *Clock::Real();
-  CHARRNN_ASSIGN_OR_RETURN(RunStart run,
-                           StartRun(files, clock, command_line, CheckText));
+  CHARRNN_ASSIGN_OR_RETURN(
+      RunStart run,
+      StartRun(files, clock, command_line,
+               [](const RunStart& made) { return CheckText(made.request); }));
   StopSignal::Install(
       "train: stopping: this step is finished and saved; once more leaves at "
       "once");

@@ -304,4 +304,15 @@ absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
   return request;
 }
 
+absl::Status CheckText(const TrainingRequest& request) {
+  const Corpus& corpus = *request.corpus;
+  const TrainingConfig& training = request.training;
+  CHARRNN_ASSIGN_OR_RETURN(
+      const Split split, SplitCorpus(corpus.size(), {training.val_fraction,
+                                                     training.test_fraction}));
+  const absl::Status present =
+      corpus.CheckPresent(0, split.train_size + split.validation_size);
+  return present.ok() ? present : Annotate(present, "--data_path");
+}
+
 }  // namespace charrnn

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/files.h"
 #include "data/corpus.h"
@@ -47,6 +48,10 @@ std::string ResolvedReduction(const std::string& reduction,
 absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
     FileSystem& files, const std::set<std::string>& typed,
     const ModelSnapshot* resumed = nullptr);
+
+// Whether all that a run reads is on this host; it never reads the test part.
+// NotFound names what is missing.
+absl::Status CheckText(const TrainingRequest& request);
 
 }  // namespace charrnn
 
