@@ -54,6 +54,7 @@ std::string ShellCommand(absl::string_view command) {
 TEST(ReadmeTest, EveryCommandWorksAsPasted) {
   const Workplace workplace;
   workplace.Write("my.txt", PlainText(200));
+  workplace.Write("texts/a.txt", PlainText(100));
   workplace.Write("hosts", "node1\nnode2:4\n");
   const std::vector<std::string> commands = ReadmeCommands();
   ASSERT_GE(commands.size(), 5);
