@@ -59,7 +59,7 @@ absl::Status Sample(const CommandLine& command_line) {
   if (!prompt.ok()) return Annotate(prompt.status(), "--prompt");
   CHARRNN_LOG(INFO) << "device   " << compute.description;
   CHARRNN_LOG(INFO) << "model    " << model.description;
-  const Sampler sampler(model.network.get(), config);
+  const Sampler sampler(model.network.get(), config, model.vocab.Beginnings());
   const TextWriter writer(&sampler, &model.vocab);
   if (absl::GetFlag(FLAGS_interactive)) return writer.Converse(std::cin);
   if (num_samples == 1) return writer.WriteOne(*prompt, /*stream=*/0);

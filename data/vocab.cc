@@ -186,6 +186,17 @@ std::string Vocab::Decode(absl::Span<const int32_t> ids) const {
   return text;
 }
 
+std::vector<int32_t> Vocab::Beginnings() const {
+  if (encoding_ == Encoding::kUtf8) {
+    std::vector<int32_t> ids(size());
+    std::iota(ids.begin(), ids.end(), 0);
+    return ids;
+  }
+  std::vector<int32_t> ids('~' - ' ' + 1);
+  std::iota(ids.begin(), ids.end(), ' ');
+  return ids;
+}
+
 absl::StatusOr<Vocab::Encoded> Vocab::Encode(absl::string_view text) const {
   Encoded encoded;
   const int32_t stand_in = unknown_id();

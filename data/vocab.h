@@ -87,6 +87,10 @@ class Vocab {
   // The symbols of `ids`, one after the other.
   std::string Decode(absl::Span<const int32_t> ids) const;
 
+  // The symbols that a text can be begun with at random: all characters, or
+  // those bytes that are printable ones by themselves.
+  std::vector<int32_t> Beginnings() const;
+
   struct Encoded {
     std::vector<int32_t> ids;
     UnknownCharacters unknown;  // that the vocabulary lacks

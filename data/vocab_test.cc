@@ -271,5 +271,16 @@ TEST(VocabJsonTest, AnErrorIsOneShortPrintableLine) {
   for (char c : status.message()) EXPECT_TRUE(c >= ' ' && c <= '~');
 }
 
+TEST(VocabTest, ATextBeginsWithAWholeCharacter) {
+  EXPECT_EQ(Vocab::FromText(u8"a\u00e9", Encoding::kUtf8)->Beginnings(),
+            (std::vector<int32_t>{0, 1}));
+  const Vocab bytes = *Vocab::FromText("a", Encoding::kBytes);
+  EXPECT_EQ(bytes.Beginnings().size(), 95);
+  for (const int32_t id : bytes.Beginnings()) {
+    EXPECT_EQ(PrintableCharacter(bytes.Symbol(id).front()),
+              id == ' ' ? "U+0020" : std::string(bytes.Symbol(id)));
+  }
+}
+
 }  // namespace
 }  // namespace charrnn

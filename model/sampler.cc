@@ -82,7 +82,10 @@ absl::Status Sampler::GenerateOrThrow(
   for (int64_t position = 0; position < config_.max_generate; ++position) {
     const double u = Uniform(stream, position);
     if (next.empty()) {
-      last = static_cast<int32_t>(u * vocab_size);
+      last = beginnings_.empty()
+                 ? static_cast<int32_t>(u * vocab_size)
+                 : beginnings_[static_cast<size_t>(
+                       u * static_cast<double>(beginnings_.size()))];
     } else {
       CHARRNN_ASSIGN_OR_RETURN(last, sampler.Sample(reader.Read(next), u));
     }

@@ -2,6 +2,8 @@
 #define CHARRNN_MODEL_SAMPLER_H_
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -26,13 +28,16 @@ namespace charrnn {
 //       }));
 class Sampler {
  public:
-  // `config` has passed Validate(). `model` is not owned.
-  Sampler(const CharRnn* model, const SamplingConfig& config)
-      : model_(model), config_(config) {}
+  // `config` has passed Validate(). `model` is not owned. A text without a
+  // prompt begins with one of `beginnings`; empty: with any symbol.
+  Sampler(const CharRnn* model, const SamplingConfig& config,
+          std::vector<int32_t> beginnings = {})
+      : model_(model), config_(config), beginnings_(std::move(beginnings)) {}
 
   // Calls `emit` with each of config.max_generate ids, as they come, of the
   // text that follows `prompt`. Without a prompt the first id is drawn
-  // uniformly from the vocabulary. An error of `emit` ends it and is returned.
+  // uniformly from those that a text may begin with. An error of `emit` ends it
+  // and is returned.
   //
   // Possible errors: Internal if the model's output is not finite; those of
   // CatchTorch.
@@ -49,6 +54,7 @@ class Sampler {
 
   const CharRnn* model_;
   SamplingConfig config_;
+  std::vector<int32_t> beginnings_;
 };
 
 }  // namespace charrnn

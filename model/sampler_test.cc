@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,6 +25,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::Lt;
 using ::testing::SizeIs;
@@ -49,9 +51,10 @@ class SamplerTest : public testing::Test {
   }
 
   std::vector<int32_t> Generate(absl::Span<const int32_t> prompt,
-                                int64_t stream) const {
+                                int64_t stream,
+                                std::vector<int32_t> beginnings = {}) const {
     std::vector<int32_t> ids;
-    EXPECT_THAT(Sampler(&model_, config_)
+    EXPECT_THAT(Sampler(&model_, config_, std::move(beginnings))
                     .Generate(prompt, stream,
                               [&](int32_t id) {
                                 ids.push_back(id);
@@ -120,6 +123,14 @@ TEST_F(SamplerTest, AModelThatComputesNoNumbersIsAnError) {
   EXPECT_THAT(Sampler(&model_, config_)
                   .Generate({1}, 0, [](int32_t) { return absl::OkStatus(); }),
               StatusIs(absl::StatusCode::kInternal));
+}
+
+TEST_F(SamplerTest, ATextWithoutAPromptBeginsAsItMay) {
+  std::set<int32_t> first;
+  for (int64_t stream = 0; stream < 30; ++stream) {
+    first.insert(Generate({}, stream, {3, 7, 8}).front());
+  }
+  EXPECT_THAT(first, ElementsAre(3, 7, 8));
 }
 
 }  // namespace

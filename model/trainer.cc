@@ -390,7 +390,7 @@ absl::Status Trainer::Sample(double loss) {
   SamplingConfig config = options_.sampling;
   // Another text at each step, the same one whenever the step is repeated.
   config.seed = MixSeed(config.seed, static_cast<uint64_t>(progress_.step));
-  const Sampler sampler(&model_, config);
+  const Sampler sampler(&model_, config, parts_.corpus->vocab().Beginnings());
   std::vector<int32_t> ids;
   CHARRNN_RETURN_IF_ERROR(
       sampler.Generate(/*prompt=*/{}, /*stream=*/0, [&](int32_t id) {
