@@ -143,7 +143,12 @@ TEST(BadInputTest, ANameThatIsNoneIsToldTheOthers) {
       {"train", {"--device=gpu"}, {"--device=gpu: must be auto, cpu, cuda"}},
       {"sample", {"--device=cuda:x"}, {"--device=cuda:x: must be auto, cpu"}},
       {"evaluate", {"--device="}, {"--device=: must be auto, cpu, cuda"}},
-      {"evaluate", {"--part=test"}, {"--part=test: ", "validation or all"}},
+      {"train", {"--data_order="}, {"--data_order=: must be shuffled or "}},
+      {"train",
+       {"--data_order=streams", "--overlap_step=3"},
+       {"--overlap_step=3: ", "--data_order=shuffled"}},
+      {"evaluate", {"--part=tests"}, {"--part=tests: ", "validation"}},
+      {"evaluate", {"--part=test"}, {"--part=test: text.txt has no test part"}},
       {"evaluate", {"--json=maybe"}, {"--json=maybe: must be true or false"}},
       // No machine has a thousand GPUs.
       {"train", {"--device=cuda:1000"}, {"--device=cuda:1000: "}},
@@ -163,7 +168,8 @@ TEST(BadInputTest, ATextThatIsNoneIsRefused) {
     };
     add("absent.txt", {"No such file"}, {});
     add("text.txt/a", {"Not a directory"}, {});
-    add("folder", {"Is a directory"}, {{"folder/a.txt", GoodText()}});
+    add("folder", {"it is no shard set", "`prepare"},
+        {{"folder/a.txt", GoodText()}});
     add("empty.txt", {"is empty", "use a text"}, {{"empty.txt", ""}});
     // Only train can be told how to read a text.
     const std::string way_out =
