@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/one_line.h"
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
 #include "base/terminal_line.h"
@@ -41,20 +43,21 @@ std::string UnknownNote(const PrepareOptions& options,
       dropped ? "were left out" : "are read as U+FFFD");
 }
 
+std::string NameOfText(const std::vector<std::string>& inputs) {
+  if (inputs.size() == 1) return OneLine(inputs.front());
+  return Counted(static_cast<int64_t>(inputs.size()), "file");
+}
+
 void Describe(const PrepareOptions& options, const PrepareResult& result,
               absl::Duration elapsed) {
   if (const std::string note = UnknownNote(options, result); !note.empty()) {
     CHARRNN_LOG(WARNING) << note;
   }
   const double megabytes = static_cast<double>(result.text_bytes) / 1e6;
-  CHARRNN_LOG(INFO)
-      << "text     "
-      << (options.inputs.size() == 1
-              ? options.inputs.front()
-              : Counted(static_cast<int64_t>(options.inputs.size()), "file"))
-      << ": " << Counted(result.num_ids, "character") << " in "
-      << Counted(result.text_bytes, "byte") << ", vocabulary of "
-      << WithThousands(result.vocab_size);
+  CHARRNN_LOG(INFO) << "text     " << NameOfText(options.inputs) << ": "
+                    << Counted(result.num_ids, "character") << " in "
+                    << Counted(result.text_bytes, "byte") << ", vocabulary of "
+                    << WithThousands(result.vocab_size);
   CHARRNN_LOG(INFO) << "split    " << WithThousands(result.split.train_size)
                     << " to train on, "
                     << WithThousands(result.split.validation_size)
@@ -64,7 +67,7 @@ void Describe(const PrepareOptions& options, const PrepareResult& result,
                     << Counted(result.num_shards, "shard");
   CHARRNN_LOG(INFO) << "time     " << ShortDuration(elapsed)
                     << absl::StrFormat(
-                           ", %.0f MB/s",
+                           ", %.1f MB/s",
                            megabytes / absl::ToDoubleSeconds(elapsed));
 }
 

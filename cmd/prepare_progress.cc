@@ -18,7 +18,9 @@ namespace {
 
 // Faster than anyone reads.
 constexpr absl::Duration kDrawingInterval = absl::Milliseconds(100);
-// Few enough for a log that is read afterwards.
+// Few enough for a log that is read afterwards, where what is done in a moment
+// needs no line.
+constexpr absl::Duration kFirstLine = absl::Seconds(1);
 constexpr absl::Duration kLineInterval = absl::Seconds(10);
 
 std::string Megabytes(double bytes) {
@@ -30,8 +32,7 @@ std::string Megabytes(double bytes) {
 PrepareProgress::PrepareProgress(TerminalLine::Options options, Clock* clock)
     : clock_(*clock),
       start_(clock->Elapsed()),
-      next_(start_ +
-            (options.is_terminal ? absl::ZeroDuration() : kLineInterval)),
+      next_(start_ + (options.is_terminal ? absl::ZeroDuration() : kFirstLine)),
       line_(std::move(options)) {}
 
 void PrepareProgress::Show(const PrepareOptions::Progress& progress) {

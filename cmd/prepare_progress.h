@@ -9,7 +9,8 @@
 namespace charrnn {
 
 // Tells a person how preparing goes: on a terminal in a line that is drawn in
-// its place, elsewhere in a line every ten seconds.
+// its place, elsewhere in lines, the first after a second and then one every
+// ten.
 //
 //    34%  pass 1 of 2  1,234 of 3,629 MB  412 MB/s  11s left
 //

@@ -54,15 +54,16 @@ TEST_F(PrepareProgressTest, OnATerminalALineIsDrawnTenTimesASecondAtMost) {
       "\r\x1b[K 75%  pass 2 of 2  2,000 of 4,000 MB  400 MB/s  5.0s left");
 }
 
-TEST_F(PrepareProgressTest, ElsewhereALineIsWrittenEveryTenSeconds) {
+TEST_F(PrepareProgressTest, ElsewhereALineIsWrittenNowAndThen) {
   PrepareProgress progress(Options(/*is_terminal=*/false), &clock_);
-  progress.Show(After(absl::ZeroDuration(), 1, 1, 1));
-  progress.Show(After(absl::Seconds(9), 1, 500, 1));
+  progress.Show(After(absl::Milliseconds(999), 1, 1, 1));
   EXPECT_EQ(Output(), "");
-  progress.Show(After(absl::Seconds(1), 1, 1000, 1));
-  EXPECT_EQ(Output(), " 25%  1,000 of 4,000 MB  100 MB/s  30s left\n");
-  progress.Show(After(absl::Seconds(9), 1, 1500, 1));
+  progress.Show(After(absl::Milliseconds(1), 1, 100, 1));
+  EXPECT_EQ(Output(), "  3%  100 of 4,000 MB  100 MB/s  39s left\n");
+  progress.Show(After(absl::Milliseconds(9999), 1, 500, 1));
   EXPECT_EQ(Output(), "");
+  progress.Show(After(absl::Milliseconds(9001), 1, 1000, 1));
+  EXPECT_EQ(Output(), " 25%  1,000 of 4,000 MB  50 MB/s  1m 00s left\n");
 }
 
 TEST_F(PrepareProgressTest, ATextThatGrowsIsNoMoreThanAll) {

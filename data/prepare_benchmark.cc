@@ -9,7 +9,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
@@ -22,6 +21,7 @@
 #include "data/prepare.h"
 #include "data/vocab.h"
 #include "testing/temp_directory.h"
+#include "testing/word_text.h"
 
 namespace charrnn {
 namespace {
@@ -56,27 +56,6 @@ const std::vector<std::string>& MixedWords() {
   return *words;
 }
 
-// Makes a file of `megabytes` of words in an order that never repeats.
-absl::Status Generate(FileSystem& files, const std::string& path,
-                      const std::vector<std::string>& words,
-                      int64_t megabytes) {
-  CHARRNN_ASSIGN_OR_RETURN(const auto file,
-                           files.OpenForWrite(path, WriteMode::kTruncate));
-  uint64_t state = 1;
-  std::string block;
-  for (int64_t size = 0; size < megabytes * 1000000;) {
-    block.clear();
-    while (block.size() < 1000000) {
-      // Knuth's linear congruential generator; its high bits are the good ones.
-      state = state * 6364136223846793005 + 1442695040888963407;
-      absl::StrAppend(&block, words[state >> 60], " ");
-    }
-    CHARRNN_RETURN_IF_ERROR(file->Append(block));
-    size += static_cast<int64_t>(block.size());
-  }
-  return file->Close();
-}
-
 // The most memory that this process has had resident since ForgetPeak().
 double PeakMegabytes() {
   std::ifstream status("/proc/self/status");
@@ -104,7 +83,7 @@ absl::Status Measure(FileSystem& files, ThreadPool& pool,
   options.output = directory.File("set");
   options.encoding = encoding;
   CHARRNN_RETURN_IF_ERROR(
-      Generate(files, options.inputs.front(), words, megabytes));
+      WriteWords(options.inputs.front(), words, megabytes * 1000000));
   std::vector<double> seconds;
   ForgetPeak();
   for (int i = 0; i < kRepetitions; ++i) {

@@ -73,6 +73,7 @@ std::vector<std::string> GoodFlags(absl::string_view program) {
   if (program == "evaluate") {
     return {"--checkpoint=model.safetensors", "--data_path=text.txt"};
   }
+  if (program == "prepare") return {"--output=set", "text.txt"};
   if (program == "coordinator") {
     return {"--listen=127.0.0.1:0", "--run_dir=run"};
   }

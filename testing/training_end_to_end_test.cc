@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "testing/small_disk.h"
 #include "testing/status_matchers.h"
 #include "testing/subprocess.h"
 #include "testing/workplace.h"
@@ -429,38 +430,21 @@ TEST_F(TrainingEndToEndTest, ABrokenCheckpointIsSetAsideAndTheRunGoesOn) {
   }
 }
 
-// Runs "$@" with mounts of its own, as whoever may have them.
-constexpr char kWithOwnMounts[] =
-    "for user in '--user --map-root-user' ''; do\n"
-    "  if unshare $user --mount true 2> /dev/null; then\n"
-    "    exec unshare $user --mount \"$@\"\n"
-    "  fi\n"
-    "done\n"
-    "echo 'no disk can be mounted here' >&2; exit 77";
-
-// Runs a script where the folder "run" is a file system of its own, of 2 MB, so
-// that the machine's disk need not be filled; $@ is train. Exit code 77: there
-// are no name spaces here.
-SubprocessResult RunOnASmallDisk(const Workplace& workplace,
-                                 const std::string& script,
-                                 const std::vector<std::string>& flags) {
-  SubprocessOptions options = workplace.Here(
-      {"-c", kWithOwnMounts, "bash", "bash", "-c",
-       absl::StrCat(
-           "mkdir run && mount -t tmpfs -o size=2m none run || exit 77\n",
-           script),
-       "bash", RunfilePath("cmd/train")});
-  options.arguments.insert(options.arguments.end(), flags.begin(), flags.end());
-  auto result = RunSubprocess("bash", options);
-  EXPECT_THAT(result, IsOk());
-  return result.ok() ? *std::move(result) : SubprocessResult();
+// Runs a script where the folder "run" is a file system of its own, of 2 MB; $@
+// is train.
+SubprocessResult TrainOnASmallDisk(const Workplace& workplace,
+                                   const std::string& script,
+                                   const std::vector<std::string>& flags) {
+  std::vector<std::string> command = {RunfilePath("cmd/train")};
+  command.insert(command.end(), flags.begin(), flags.end());
+  return RunOnASmallDisk(workplace, "run", "2m", script, command);
 }
 
 TEST_F(TrainingEndToEndTest, ADiskWithoutRoomIsRefusedBeforeTheFirstStep) {
-  const SubprocessResult result = RunOnASmallDisk(
+  const SubprocessResult result = TrainOnASmallDisk(
       workplace_, "\"$@\"; echo $?; ls -A run",
       Flags({"--save_every=1", "--keep_checkpoints=1000", "--num_epochs=10"}));
-  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  if (result.exit_code == kNoSmallDisk) GTEST_SKIP() << result.stderr_text;
   EXPECT_EQ(result.stdout_text, "2\n");
   EXPECT_THAT(result.stderr_text,
               MatchesRegex("train: run: 2.1 MB are free where 120 x 0.1 MB "
@@ -469,10 +453,10 @@ TEST_F(TrainingEndToEndTest, ADiskWithoutRoomIsRefusedBeforeTheFirstStep) {
 
 TEST_F(TrainingEndToEndTest, AReadOnlyDiskIsRefused) {
   for (const char* flag : {"--run_dir=run/new", "--run_dir=run/old"}) {
-    const SubprocessResult result = RunOnASmallDisk(
+    const SubprocessResult result = TrainOnASmallDisk(
         workplace_, "mkdir run/old && mount -o remount,ro run\n\"$@\"; echo $?",
         Flags({flag}));
-    if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+    if (result.exit_code == kNoSmallDisk) GTEST_SKIP() << result.stderr_text;
     std::filesystem::remove_all(workplace_.Path("run"));
     EXPECT_EQ(result.stdout_text, "2\n");
     EXPECT_THAT(result.stderr_text,
@@ -482,11 +466,11 @@ TEST_F(TrainingEndToEndTest, AReadOnlyDiskIsRefused) {
 }
 
 TEST_F(TrainingEndToEndTest, ARunOnAReadOnlyDiskIsNotResumed) {
-  const SubprocessResult result = RunOnASmallDisk(
+  const SubprocessResult result = TrainOnASmallDisk(
       workplace_,
       "\"$@\" 2> log; mount -o remount,ro run\n\"$@\" --max_steps=2; echo $?",
       Flags({"--resume", "--max_steps=1"}));
-  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  if (result.exit_code == kNoSmallDisk) GTEST_SKIP() << result.stderr_text;
   EXPECT_EQ(result.stdout_text, "2\n");
   EXPECT_THAT(result.stderr_text,
               MatchesRegex("train: --run_dir: run/[^\n]*: Read-only file "
@@ -500,7 +484,7 @@ constexpr char kUntil[] =
     "until_said() { grep -q -m1 \"$1\" <(tail -n +1 -f log); }\n";
 
 TEST_F(TrainingEndToEndTest, AFullDiskIsSaidAndTheNextSaveMakesUpForIt) {
-  const SubprocessResult result = RunOnASmallDisk(
+  const SubprocessResult result = TrainOnASmallDisk(
       workplace_,
       absl::StrCat(kUntil,
                    "\"$@\" 2>> log & train=$!\n"
@@ -512,7 +496,7 @@ TEST_F(TrainingEndToEndTest, AFullDiskIsSaidAndTheNextSaveMakesUpForIt) {
                    "\"$@\" --resume --max_steps=1 2>> log; echo $?\n"
                    "cat log >&2"),
       Flags({"--save_every=1", "--keep_checkpoints=1", "--num_epochs=100000"}));
-  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  if (result.exit_code == kNoSmallDisk) GTEST_SKIP() << result.stderr_text;
   // Stopped and saved, and a whole checkpoint is there to go on from.
   EXPECT_EQ(result.stdout_text, "3\n0\n") << result.stderr_text;
   EXPECT_THAT(result.stderr_text, HasSubstr("No space left on device"));
@@ -520,7 +504,7 @@ TEST_F(TrainingEndToEndTest, AFullDiskIsSaidAndTheNextSaveMakesUpForIt) {
 }
 
 TEST_F(TrainingEndToEndTest, ADiskThatStaysFullEndsARunWithOneLine) {
-  const SubprocessResult result = RunOnASmallDisk(
+  const SubprocessResult result = TrainOnASmallDisk(
       workplace_,
       absl::StrCat(kUntil,
                    "\"$@\" 2>> log & train=$!\n"
@@ -529,7 +513,7 @@ TEST_F(TrainingEndToEndTest, ADiskThatStaysFullEndsARunWithOneLine) {
                    "kill -TERM $train; wait $train; echo $?\n"
                    "cat log >&2; ls run/checkpoints | wc -l"),
       Flags({"--save_every=1", "--keep_checkpoints=1", "--num_epochs=100000"}));
-  if (result.exit_code == 77) GTEST_SKIP() << result.stderr_text;
+  if (result.exit_code == kNoSmallDisk) GTEST_SKIP() << result.stderr_text;
   EXPECT_EQ(result.stdout_text, "1\n1\n") << result.stderr_text;
   EXPECT_THAT(result.stderr_text, HasSubstr("\ntrain: run/"));
   EXPECT_THAT(result.stderr_text, EndsWith("No space left on device\n"));

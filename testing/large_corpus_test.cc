@@ -1,0 +1,59 @@
+// A corpus needs no more memory than a small one, whatever its size, and no
+// more than a limit below what the text alone would take.
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/corpus_journey.h"
+
+namespace charrnn {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int64_t kMegabyte = int64_t{1} << 20;
+
+CorpusJourney::Options OfSize(int64_t text_bytes) {
+  CorpusJourney::Options options;
+  options.text_bytes = text_bytes;
+  options.train_flags = {"--embedding_dim=8", "--hidden_dim=16",
+                         "--batch_size=16", "--seq_len=32", "--threads=1"};
+  options.first_steps = 200;
+  options.last_steps = 300;
+  options.val_fraction = 0.0005;
+  return options;
+}
+
+// A step of both journeys; the large one is limited.
+void ExpectNoMoreThan(const LimitedRun& small, const LimitedRun& large) {
+  EXPECT_EQ(small.exit_code, 0) << small.stderr_text;
+  EXPECT_EQ(large.exit_code, 0) << large.stderr_text;
+  // An allocator's moods; the text would be eight times that.
+  EXPECT_LE(large.peak.anonymous, small.peak.anonymous + 8 * kMegabyte);
+}
+
+TEST(LargeCorpusTest, TakesNoMoreMemoryThanASmallOne) {
+  CorpusJourney::Options options = OfSize(kMegabyte);
+  CorpusJourney small(options);
+  options.text_bytes = 64 * kMegabyte;
+  // What LibTorch has by itself, and less beside it than the text takes.
+  options.limit_bytes = 96 * kMegabyte;
+  CorpusJourney large(options);
+  const LimitedRun prepared = large.Prepare();
+  if (!prepared.limited) std::printf("%s\n", prepared.note.c_str());
+  ExpectNoMoreThan(small.Prepare(), prepared);
+  ExpectNoMoreThan(small.Train(), large.Train());
+  const LimitedRun evaluation = large.Evaluate();
+  ExpectNoMoreThan(small.Evaluate(), evaluation);
+  EXPECT_THAT(evaluation.stdout_text, HasSubstr("\"bpc\":"));
+  const LimitedRun resumed = large.Resume();
+  ExpectNoMoreThan(small.Resume(), resumed);
+  EXPECT_THAT(resumed.stderr_text, HasSubstr("going on from step 200"));
+}
+
+}  // namespace
+}  // namespace charrnn
