@@ -142,7 +142,9 @@ absl::Status Serve(FileSystem& files) {
   if (state == JobState::kStopped) {
     return absl::CancelledError("the job was stopped, and has saved");
   }
-  return absl::InternalError(job.first_error());
+  return state == JobState::kRefused
+             ? absl::InvalidArgumentError(job.first_error())
+             : absl::InternalError(job.first_error());
 }
 
 absl::Status Coordinate(const CommandLine&) {

@@ -195,6 +195,8 @@ absl::Status Supervisor::HowItEnded(const wire::WatchHostResponse& news) {
       return absl::OkStatus();
     case wire::FAILED:
       return absl::InternalError(news.error());
+    case wire::REFUSED:
+      return absl::InvalidArgumentError(news.error());
     case wire::STOPPED:
       return absl::CancelledError(
           absl::StrCat("stopped at step ", news.step(),

@@ -237,7 +237,7 @@ bool MayPass(const absl::Status& error) {
 
 bool HasEnded(wire::JobState state) {
   return state == wire::FINISHED || state == wire::STOPPED ||
-         state == wire::FAILED;
+         state == wire::FAILED || state == wire::REFUSED;
 }
 
 }  // namespace charrnn

@@ -35,7 +35,8 @@ const std::vector<std::pair<std::string, JobState>>& EndNames() {
           {{"", JobState::kForming},
            {"finished", JobState::kFinished},
            {"stopped", JobState::kStopped},
-           {"failed", JobState::kFailed}});
+           {"failed", JobState::kFailed},
+           {"refused", JobState::kRefused}});
   return *names;
 }
 

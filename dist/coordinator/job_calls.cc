@@ -49,6 +49,8 @@ wire::JobState ToWire(JobState state) {
       return wire::STOPPED;
     case JobState::kFailed:
       return wire::FAILED;
+    case JobState::kRefused:
+      return wire::REFUSED;
   }
   return wire::FAILED;
 }
@@ -98,9 +100,7 @@ absl::string_view StateName(Membership::WorkerState state) {
   return "";
 }
 
-bool Ended(JobState state) {
-  return state != JobState::kForming && state != JobState::kRunning;
-}
+bool Ended(JobState state) { return Ended(ToWire(state)); }
 
 // What a request has to record.
 absl::Status RecordIn(RunBook& book, const wire::RecordRequest& request) {
@@ -256,7 +256,8 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
   if (is_heard() && !Ended(membership_->job_state())) {
     const absl::Status joined = membership_->Join(
         worker, {request.synced_generation(), request.step()},
-        request.left_generation(), OneLine(request.reason()), Now());
+        request.left_generation(), OneLine(request.reason()), Now(),
+        request.needs_others());
     if (!joined.ok() && !Ended(membership_->job_state())) {
       AnswerDurably(joined, done);
       return;
@@ -446,6 +447,7 @@ void Job::Finish(const wire::FinishRequest& request,
   const std::lock_guard<std::mutex> lock(mutex_);
   const JobState how = request.how() == wire::FINISHED  ? JobState::kFinished
                        : request.how() == wire::STOPPED ? JobState::kStopped
+                       : request.how() == wire::REFUSED ? JobState::kRefused
                                                         : JobState::kFailed;
   if (request.wall_s() > 0) wall_s_ = request.wall_s();
   const absl::Status status =

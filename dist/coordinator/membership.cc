@@ -184,7 +184,7 @@ bool Membership::HasLeft(const std::string& host_id) const {
 
 absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
                               int64_t left, const std::string& why,
-                              absl::Duration now) {
+                              absl::Duration now, bool needs_others) {
   CHARRNN_RETURN_IF_ERROR(CheckCounts({age.generation, age.step, left}));
   const absl::Duration t = state_->ObserveCall(now);
   CHARRNN_ASSIGN_OR_RETURN(Place * place, state_->Hear(worker, t));
@@ -199,10 +199,11 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
       const bool agreed = state_->regroup &&
                           age.generation == state_->generation &&
                           age.step > state_->start_step;
+      if (needs_others) state_->judged = true;
       state_->EndGeneration(agreed
                                 ? WhoComesOrGoes(*state_)
                                 : absl::StrCat(NameOf(*place), " left: ", why),
-                            agreed, t);
+                            agreed || needs_others, t);
       state_->end_is_symptom = !agreed;
     }
     if (place->rank >= 0 && age.generation == state_->generation) {
@@ -301,13 +302,14 @@ absl::Status Membership::Finish(const WorkerId& worker, int64_t generation,
   const absl::Duration t = state_->ObserveCall(now);
   if (how == JobState::kForming || how == JobState::kRunning) {
     return absl::InvalidArgumentError(
-        "a job ends as finished, stopped or failed, and as nothing else");
+        "a job ends as finished, stopped, failed or refused, and as nothing "
+        "else");
   }
   if (state_->state == how) return absl::OkStatus();
   CHARRNN_RETURN_IF_ERROR(state_->Hear(worker, t).status());
   CHARRNN_RETURN_IF_ERROR(CheckMember(worker, generation));
   CHARRNN_ASSIGN_OR_RETURN(const Place* place, state_->Find(worker));
-  if (how == JobState::kFailed) {
+  if (how == JobState::kFailed || how == JobState::kRefused) {
     state_->EndJob(how, Describe(*place, error));
   } else if (place->rank == state_->source_rank.value_or(0)) {
     state_->EndJob(how, "");

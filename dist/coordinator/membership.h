@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "dist/coordinator/job_state.h"  // IWYU pragma: export
 
 namespace charrnn {
 
@@ -37,16 +38,12 @@ struct WorkerId {
 };
 
 // What a worker is busy with; each has a deadline of its own.
-enum class Phase { kSetup, kTrain, kEvaluate, kSave };
-
 // How old a worker's state is; a greater one is newer, in the order of the
 // members. A generation of 0: never synced.
 struct StateAge {
   int64_t generation = 0;  // last synced in
   int64_t step = 0;
 };
-
-enum class JobState { kForming, kRunning, kFinished, kStopped, kFailed };
 
 // Who trains with whom: the coordinator's state machine, by the rules of
 // dist/PROTOCOL.md. It knows no network, no disk and no clock: every call is
@@ -202,9 +199,11 @@ class Membership {
   // leaves by this, 0 if none; `why`, for people. A member of the last one that
   // has formed leaves that alone: with a lesser `left` this is a late repeat,
   // which AssignmentOf() answers. A `left` that is newer than the last one
-  // known is that from then on. The same again is no error.
+  // known is that from then on. The same again is no error. `needs_others`: a
+  // generation without a step that ends so is held against nobody.
   absl::Status Join(const WorkerId& worker, const StateAge& age, int64_t left,
-                    const std::string& why, absl::Duration now);
+                    const std::string& why, absl::Duration now,
+                    bool needs_others = false);
   // What a worker that has joined was given, until it joins again; none: it
   // still waits.
   absl::StatusOr<std::optional<Assignment>> AssignmentOf(
@@ -218,8 +217,9 @@ class Membership {
   // OK if `generation` is running and the worker in it; Aborted otherwise.
   absl::Status CheckMember(const WorkerId& worker, int64_t generation) const;
   // A member says that the job is over: kFinished or kStopped by the uploader
-  // alone (another's is ignored), kFailed, with its error, by anybody. Aborted
-  // as CheckMember; the same again, once it has ended so, is no error.
+  // alone (another's is ignored), kFailed or kRefused, with its error, by
+  // anybody. Aborted as CheckMember; the same again, once it has ended so, is
+  // no error.
   absl::Status Finish(const WorkerId& worker, int64_t generation, JobState how,
                       const std::string& error, absl::Duration now);
   void Committed(int64_t step);  // a checkpoint

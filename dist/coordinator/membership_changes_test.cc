@@ -280,6 +280,29 @@ TEST(MembershipChangesTest, NewcomerThatKeepsTheOthersFromAStepIsLeftOut) {
   EXPECT_EQ(job.Members(), absl::StrCat(g + 1, ": alpha/0 beta/0 gamma/0"));
 }
 
+TEST(MembershipChangesTest, ReplacementThatSomebodyNeedsIsNotLeftOut) {
+  FakeJob job(Hosts(1, 4));
+  ASSERT_NO_FATAL_FAILURE(LetGammaIn(&job));
+  ASSERT_THAT(job.Beat("gamma/0", 2, Phase::kTrain, job->step() + 1), IsOk());
+  ASSERT_THAT(job.Exit("gamma/0"), IsOk());
+  ASSERT_NO_FATAL_FAILURE(Return(&job, 2, 1));
+  ASSERT_EQ(job.Members(), "3: alpha/0 beta/0");
+  // They make no step, because one of them reads what only gamma has.
+  for (int64_t g = 3; g < 8; ++g) {
+    const StateAge age = {g, job->step()};
+    ASSERT_THAT(job.Join("beta/0", age, g, "lacks a shard", true), IsOk());
+    ASSERT_THAT(job.Join("alpha/0", age, g), IsOk());
+    ASSERT_EQ(job.Members(), absl::StrCat(g + 1, ": alpha/0 beta/0"));
+  }
+  ASSERT_THAT(job.Join("gamma/0#2"), IsOk());
+  job.Advance(absl::Seconds(0.5));
+  EXPECT_EQ(job.Wishes("beta/0", 8), "regroup");
+  const StateAge age = {8, job->step()};
+  ASSERT_THAT(job.Join("beta/0", age, 8, "lacks a shard", true), IsOk());
+  ASSERT_THAT(job.Join("alpha/0", age, 8), IsOk());
+  EXPECT_EQ(job.Members(), "9: alpha/0 beta/0 gamma/0#2");
+}
+
 TEST(MembershipChangesTest, ReplacementOfWhoIsLeftOutIsLeftOutToo) {
   FakeJob job(Hosts(1, 4));
   ASSERT_NO_FATAL_FAILURE(LetGammaIn(&job));

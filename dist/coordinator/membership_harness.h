@@ -75,9 +75,10 @@ class FakeJob {
 
   // Joins, and sends heartbeats from then on.
   absl::Status Join(const std::string& worker, const StateAge& age = {},
-                    int64_t left = 0, const std::string& why = "a reason") {
+                    int64_t left = 0, const std::string& why = "a reason",
+                    bool needs_others = false) {
     const absl::Status status =
-        membership_->Join(Id(worker), age, left, why, now_);
+        membership_->Join(Id(worker), age, left, why, now_, needs_others);
     if (status.ok()) beats_[worker].generation = left;
     return status;
   }
@@ -140,6 +141,8 @@ class FakeJob {
         return "stopped";
       case JobState::kFailed:
         return "failed";
+      case JobState::kRefused:
+        return "refused";
       case JobState::kRunning:
         break;
     }

@@ -210,10 +210,11 @@ void MembershipModel::FinishJob() {
   Process* process = group[Chance(0.3) ? 0 : Pick(group.size())];
   const JobState how = Chance(0.5)   ? JobState::kFinished
                        : Chance(0.5) ? JobState::kStopped
+                       : Chance(0.5) ? JobState::kRefused
                                      : JobState::kFailed;
   const auto given = membership_->AssignmentOf(process->id);
   ASSERT_TRUE(given.ok() && given->has_value());
-  if (how == JobState::kFailed ||
+  if (how == JobState::kFailed || how == JobState::kRefused ||
       process == group[(*given)->source_rank.value_or(0)]) {
     finished_ = how;
   }

@@ -40,6 +40,8 @@ absl::string_view HowItEnded(JobState state) {
       return "stopped";
     case JobState::kFailed:
       return "failed";
+    case JobState::kRefused:
+      return "refused";
     case JobState::kForming:
     case JobState::kRunning:
       break;

@@ -111,13 +111,15 @@ absl::Status WorkerSession::EndOf(const absl::Status& error) {
 }
 
 absl::StatusOr<wire::JoinResponse> WorkerSession::Join(
-    int64_t synced_generation, int64_t step, const std::string& reason) {
+    int64_t synced_generation, int64_t step, const std::string& reason,
+    bool needs_others) {
   wire::JoinRequest request;
   *request.mutable_worker() = options_.worker;
   request.set_synced_generation(synced_generation);
   request.set_step(step);
   request.set_left_generation(generation());
   request.set_reason(reason);
+  request.set_needs_others(needs_others);
   request.set_instruction_set(options_.instruction_set);
   SetPhase(wire::SETUP);
   while (true) {

@@ -46,13 +46,15 @@ class WorkerSession {
 
   // Leaves the generation that it is in, if any, because of `reason`, and
   // waits for the next. `synced_generation` and `step` tell how new its state
-  // is. Possible errors: Cancelled if the job has ended (see end()); Aborted if
+  // is; `needs_others`, that it lacks text which others have read. Possible
+  // errors: Cancelled if the job has ended (see end()); Aborted if
   // this process counts as dead, or its host has left; Unavailable if the
   // coordinator has been away for too long; those of CoordinatorClient that no
   // repeating mends.
   absl::StatusOr<wire::JoinResponse> Join(int64_t synced_generation,
                                           int64_t step,
-                                          const std::string& reason);
+                                          const std::string& reason,
+                                          bool needs_others = false);
 
   // What the coordinator is told of this worker from here on.
   void SetPhase(wire::Phase phase);

@@ -40,6 +40,10 @@ namespace {
 // A checkpoint on its way from the coordinator, of a large model.
 constexpr absl::Duration kDownloadTimeout = absl::Minutes(10);
 
+// For so long a host that holds only some of the text waits for those who have
+// read the rest, once they are gone.
+constexpr absl::Duration kReplacement = absl::Minutes(1);
+
 // Lets `collective` go as soon as its generation is over, on a thread of its
 // own: it may take long, and the session has to show that this worker lives.
 class AbortWhenOver {
@@ -78,7 +82,9 @@ absl::Status Worker::Run() {
   while (true) {
     CHARRNN_RETURN_IF_ERROR(CallProbe(options_.probe, "as it joins"));
     const int64_t step = state_.has_value() ? state_->progress.step : 0;
-    const auto joined = session_->Join(synced_generation_, step, reason);
+    const auto joined =
+        session_->Join(synced_generation_, step, reason, needs_others_);
+    needs_others_ = false;
     if (absl::IsCancelled(joined.status())) return absl::OkStatus();
     CHARRNN_RETURN_IF_ERROR(joined.status());
     absl::Status left = RunGeneration(*joined);
@@ -182,17 +188,44 @@ absl::Status Worker::Train(const wire::JoinResponse& joined,
                   {parts_.corpus, parts_.pool, reducer.get(), &outbox_,
                    &outbox_, parts_.clock, [&] { return agreement.wish(); }},
                   &*state_);
+  const int64_t begin = state_->progress.step;
   absl::Status status = trainer.Run();
+  if (state_->progress.step > begin) {
+    has_trained_ = true;
+    lacks_text_since_.reset();
+  }
   if (status.ok()) return End(wire::FINISHED, uploader);
   if (absl::IsCancelled(status)) return End(wire::STOPPED, uploader);
-  // The sums are the same everywhere, and so is their error; and what this host
-  // lacks of the text, or has damaged, no other process on it would find.
-  if (absl::IsDataLoss(status) || IsCorpusError(status)) {
-    return session_->Finish(wire::FAILED, state_->progress.step,
-                            state_->progress.wall_s,
-                            std::string(status.message()));
+  if (IsCorpusError(status)) {
+    return absl::IsNotFound(status) ? AwaitOthers(status)
+                                    : Fail(wire::REFUSED, status);
   }
+  // The sums are the same everywhere, and so is their error.
+  if (absl::IsDataLoss(status)) return Fail(wire::FAILED, status);
   return status;
+}
+
+absl::Status Worker::Fail(wire::JobState how, const absl::Status& error) {
+  return session_->Finish(how, state_->progress.step, state_->progress.wall_s,
+                          std::string(error.message()));
+}
+
+absl::Status Worker::AwaitOthers(const absl::Status& lacks) {
+  const absl::Duration now = parts_.clock->Elapsed();
+  if (!lacks_text_since_.has_value()) lacks_text_since_ = now;
+  if (!has_trained_ || now - *lacks_text_since_ > kReplacement) {
+    return Fail(wire::REFUSED, lacks);
+  }
+  // Before the others, who wait for this one, give it up.
+  const absl::Duration end = now + options_.collective_timeout / 2;
+  wire::Wishes wishes = session_->wishes();
+  for (absl::Duration left = end - now;
+       LocalWish() == Wish::kNone && left > absl::ZeroDuration();
+       left = end - parts_.clock->Elapsed()) {
+    wishes = session_->AwaitNews(wishes, left);
+  }
+  needs_others_ = true;
+  return absl::UnavailableError(lacks.message());
 }
 
 absl::Status Worker::End(wire::JobState how, bool uploader) {

@@ -72,6 +72,13 @@ class Worker {
   absl::Status Train(const wire::JoinResponse& joined, Collective& collective);
   std::unique_ptr<GradientReducer> MakeReducer(Collective& collective,
                                                Agreement& agreement);
+  // Ends the job, for all.
+  absl::Status Fail(wire::JobState how, const absl::Status& error);
+  // This host lacks what it is to read in this generation, as `lacks` tells. If
+  // that is so because others are gone, their replacement makes it pass:
+  // returns Unavailable once there is one, or after a while. Else, or if nobody
+  // comes, ends the job.
+  absl::Status AwaitOthers(const absl::Status& lacks);
   // After the trainer's end: sees to it that what this worker has made is safe,
   // and that all know. OK once the job has ended.
   absl::Status End(wire::JobState how, bool uploader);
@@ -85,6 +92,9 @@ class Worker {
 
   std::optional<TrainState> state_;
   int64_t synced_generation_ = 0;
+  bool has_trained_ = false;   // a step of this job
+  bool needs_others_ = false;  // as it joins: see AwaitOthers()
+  std::optional<absl::Duration> lacks_text_since_;
 };
 
 }  // namespace charrnn
