@@ -45,6 +45,10 @@ class MappedFile {
   // not before.
   absl::Status Read(int64_t offset, absl::Span<char> bytes) const;
 
+  // Has bytes [offset, offset + size), which lie within the file, fetched
+  // without waiting for them.
+  void Prefetch(int64_t offset, int64_t size) const;
+
  private:
   MappedFile(std::string path, const char* begin, int64_t size);
 

@@ -12,9 +12,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/types/span.h"
 #include "base/log.h"
-#include "base/status_macros.h"
 #include "data/batch_plan.h"
 #include "data/corpus.h"
+#include "data/rows.h"
 
 namespace charrnn {
 namespace {
@@ -115,15 +115,8 @@ absl::Status BatchReader::Fill(int64_t step, Batch* batch) {
   batch->inputs.resize(num_ids);
   batch->targets.resize(num_ids);
   plan_.Offsets(step, options_.first_row, absl::MakeSpan(offsets_));
-  for (int row = 0; row < batch->rows; ++row) {
-    const int64_t offset = offsets_[row];
-    const int64_t at = int64_t{row} * seq_len;
-    CHARRNN_RETURN_IF_ERROR(
-        corpus_->Read(offset, absl::MakeSpan(&batch->inputs[at], seq_len)));
-    CHARRNN_RETURN_IF_ERROR(corpus_->Read(
-        offset + 1, absl::MakeSpan(&batch->targets[at], seq_len)));
-  }
-  return absl::OkStatus();
+  return ReadRows(*corpus_, offsets_, absl::MakeSpan(batch->inputs),
+                  absl::MakeSpan(batch->targets));
 }
 
 }  // namespace charrnn

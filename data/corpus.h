@@ -43,6 +43,10 @@ class Corpus {
   //   kNotFound: that part of the corpus is not on this host.
   virtual absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const = 0;
 
+  // Says that ids [offset, offset + count) will be read soon, so that a disk
+  // may fetch several such pieces at once.
+  virtual void WillRead(int64_t /*offset*/, int64_t /*count*/) const {}
+
   // Whether ids [begin, end) are on this host. kNotFound names what is missing;
   // kDataLoss, naming the file, if what is there is not what it should be, as
   // far as that can be seen without reading all of it.

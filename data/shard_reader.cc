@@ -54,6 +54,7 @@ class Shard {
 
   // Fills `ids` with those from `offset` on, counted in the shard.
   absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const;
+  void WillRead(int64_t offset, int64_t count) const;
 
  private:
   int64_t IdAreaBytes() const {
@@ -105,6 +106,16 @@ absl::StatusOr<absl::string_view> Shard::ReadBlock(
       status);
 }
 
+void Shard::WillRead(int64_t offset, int64_t count) const {
+  const int64_t begin = offset * manifest_->id_bytes;
+  file_->Prefetch(begin, count * manifest_->id_bytes);
+  // And its checksums, which lie on a page of their own.
+  const int64_t first = begin / kShardBlockBytes;
+  file_->Prefetch(
+      IdAreaBytes() + first * static_cast<int64_t>(sizeof(uint32_t)),
+      sizeof(uint32_t));
+}
+
 absl::Status Shard::Read(int64_t offset, absl::Span<int32_t> ids) const {
   CHARRNN_RETURN_IF_ERROR(CheckEnd());
   const int id_bytes = manifest_->id_bytes;
@@ -142,6 +153,7 @@ class ShardCorpus : public Corpus {
   }
 
   absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const override;
+  void WillRead(int64_t offset, int64_t count) const override;
   absl::Status CheckPresent(int64_t begin, int64_t end) const override;
 
  protected:
@@ -203,6 +215,18 @@ absl::Status ShardCorpus::Read(int64_t offset, absl::Span<int32_t> ids) const {
     ids.remove_prefix(piece.size());
   }
   return absl::OkStatus();
+}
+
+void ShardCorpus::WillRead(int64_t offset, int64_t count) const {
+  while (count > 0) {
+    const size_t shard = ShardOf(offset);
+    const int64_t piece = std::min(count, ends_[shard] - offset);
+    if (shards_[shard]->present()) {
+      shards_[shard]->WillRead(offset - Begin(shard), piece);
+    }
+    offset += piece;
+    count -= piece;
+  }
 }
 
 absl::Status ShardCorpus::CheckPresent(int64_t begin, int64_t end) const {

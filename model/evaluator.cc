@@ -14,8 +14,10 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
+#include "data/batch_plan.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
+#include "data/rows.h"
 #include "data/stream_index.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
@@ -29,12 +31,14 @@
 namespace charrnn {
 namespace {
 
-// Rows a grain, chunks or streams: enough for an efficient matrix product, few
-// enough that the grains of a small text still keep all cores busy.
-constexpr int64_t kGrainRowsCpu = 16;
+// Chunks a grain: enough for an efficient matrix product, few enough that the
+// grains of a small text still keep all cores busy. Of streams, of which there
+// are never more than 128, a half.
+constexpr int64_t kGrainChunksCpu = 16;
+constexpr int64_t kGrainStreamsCpu = 8;
 
 // A GPU takes one grain after the other, and wants large ones: so many targets
-// of chunks, and so many streams, of which there are never more than 128.
+// of chunks, and so many streams.
 constexpr int64_t kGrainTargetsGpu = 65536;
 constexpr int64_t kGrainStreamsGpu = 32;
 
@@ -42,6 +46,20 @@ constexpr int64_t kGrainStreamsGpu = 32;
 // enough to lose no time, and often enough that the faster ones do not take the
 // slower ones, for which they wait, for dead.
 constexpr int64_t kRoundChunks = 32;
+
+int64_t GrainStreams(const CharRnn& model) {
+  return model.device().is_cpu() ? kGrainStreamsCpu : kGrainStreamsGpu;
+}
+
+// The streams that this process reads.
+IndexRange StreamsOf(const CharRnn& model, const StreamIndex& streams,
+                     const GradientReducer& others) {
+  const int64_t rows = GrainStreams(model);
+  const int64_t num_streams = streams.num_streams();
+  const IndexRange grains = others.LocalShare((num_streams + rows - 1) / rows);
+  return {std::min(grains.begin * rows, num_streams),
+          std::min(grains.end * rows, num_streams)};
+}
 
 // How many bytes of a file each symbol is, by id.
 std::vector<int64_t> SymbolSizes(const Vocab& vocab) {
@@ -119,13 +137,8 @@ absl::Status Evaluator::AddRows(absl::Span<const int64_t> offsets,
                                 Sums& sums) const {
   std::vector<int32_t> inputs(offsets.size() * seq_len);
   std::vector<int32_t> targets(offsets.size() * seq_len);
-  for (size_t row = 0; row < offsets.size(); ++row) {
-    const auto of_row = [&](std::vector<int32_t>& ids) {
-      return absl::MakeSpan(ids).subspan(row * seq_len, seq_len);
-    };
-    CHARRNN_RETURN_IF_ERROR(corpus_.Read(offsets[row], of_row(inputs)));
-    CHARRNN_RETURN_IF_ERROR(corpus_.Read(offsets[row] + 1, of_row(targets)));
-  }
+  CHARRNN_RETURN_IF_ERROR(ReadRows(corpus_, offsets, absl::MakeSpan(inputs),
+                                   absl::MakeSpan(targets)));
   CHARRNN_ASSIGN_OR_RETURN(
       const double loss, Loss(model_,
                               {static_cast<int64_t>(offsets.size()),
@@ -182,24 +195,24 @@ absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
     const ChunkIndex& chunks) {
   const int64_t rows =
       model_.device().is_cpu()
-          ? kGrainRowsCpu
+          ? kGrainChunksCpu
           : std::max<int64_t>(1, kGrainTargetsGpu / chunks.chunk_len());
   const int64_t num_grains = (chunks.num_chunks() + rows - 1) / rows;
   const int64_t processes = others_.num_processes();
   const int64_t round = processes == 1 ? num_grains : kRoundChunks * processes;
   std::vector<double> losses(num_grains);
-  std::vector<Sums> sums(num_grains);
   for (int64_t begin = 0; begin < num_grains; begin += round) {
     const int64_t size = std::min(round, num_grains - begin);
     const IndexRange share = others_.LocalShare(size);
+    std::vector<Sums> sums(share.size());
     CHARRNN_RETURN_IF_ERROR(ForEachGrain(share.size(), [&](int64_t i) {
       const int64_t grain = begin + share.begin + i;
       const IndexRange range = {
           grain * rows, std::min((grain + 1) * rows, chunks.num_chunks())};
-      return AddChunks(chunks, range, sums[grain]);
+      return AddChunks(chunks, range, sums[i]);
     }));
-    for (int64_t i = begin + share.begin; i < begin + share.end; ++i) {
-      losses[i] = sums[i].loss;
+    for (int64_t i = 0; i < share.size(); ++i) {
+      losses[begin + share.begin + i] = sums[i].loss;
       num_bytes_ += sums[i].bytes;
     }
     CHARRNN_RETURN_IF_ERROR(
@@ -240,8 +253,7 @@ absl::Status Evaluator::Advance(const StreamIndex& streams, int64_t first,
 
 absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
     const StreamIndex& streams) {
-  const int64_t rows =
-      model_.device().is_cpu() ? kGrainRowsCpu : kGrainStreamsGpu;
+  const int64_t rows = GrainStreams(model_);
   CHARRNN_ASSIGN_OR_RETURN(std::vector<StreamGrain> grains,
                            OwnGrains(streams, rows));
   const int64_t num_grains = (streams.num_streams() + rows - 1) / rows;
@@ -287,6 +299,17 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
   TreeSum(absl::MakeSpan(losses));
   evaluation.loss_sum = losses.front();
   return evaluation;
+}
+
+IdRange EvaluationReach(const CharRnn& model, const EvaluationPlan& plan,
+                        const GradientReducer& others) {
+  if (const auto* const chunks = std::get_if<ChunkIndex>(&plan)) {
+    return {chunks->begin(), chunks->end()};
+  }
+  const auto& streams = std::get<StreamIndex>(plan);
+  const IndexRange own = StreamsOf(model, streams, others);
+  if (own.size() == 0) return {};
+  return {streams.begin(own.begin), streams.end(own.end)};
 }
 
 absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/thread_pool.h"
+#include "data/batch_plan.h"
 #include "data/corpus.h"
 #include "model/char_rnn.h"
 #include "model/evaluation_plan.h"
@@ -42,6 +43,11 @@ absl::StatusOr<Evaluation> Evaluate(
     const CharRnn& model, const Corpus& corpus, const EvaluationPlan& plan,
     ThreadPool& pool, GradientReducer& others,
     const std::function<bool()>& stop = [] { return false; });
+
+// The ids that this process reads in an evaluation: all of chunks, which are
+// dealt out in rounds, and of streams its own.
+IdRange EvaluationReach(const CharRnn& model, const EvaluationPlan& plan,
+                        const GradientReducer& others);
 
 // The same by this process alone.
 absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,

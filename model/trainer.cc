@@ -1,9 +1,5 @@
 #include "model/trainer.h"
 
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -12,7 +8,6 @@
 #include <future>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,7 +15,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/status_macros.h"
@@ -31,13 +25,11 @@
 #include "model/char_rnn.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
-#include "model/dropout.h"
 #include "model/evaluation_plan.h"
 #include "model/evaluator.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/learning_rate.h"
-#include "model/loss.h"
 #include "model/rnn_state.h"
 #include "model/sampler.h"
 #include "model/torch_status.h"
@@ -129,11 +121,9 @@ absl::Status Trainer::CheckText() const {
                                                static_cast<int>(rows.size()));
   CHARRNN_RETURN_IF_ERROR(
       parts_.corpus->CheckPresent(training.begin, training.end));
-  return std::visit(
-      [&](const auto& parts) {
-        return parts_.corpus->CheckPresent(parts.begin(), parts.end());
-      },
-      plan_.validation);
+  const IdRange validation =
+      EvaluationReach(model_, plan_.validation, *parts_.reducer);
+  return parts_.corpus->CheckPresent(validation.begin, validation.end);
 }
 
 absl::Status Trainer::PrepareStreams() {
@@ -144,12 +134,16 @@ absl::Status Trainer::PrepareStreams() {
   }
   return CatchTorch("allocating the streams", [&] {
     RnnState none = model_.ZeroState(options_.training.batch_size);
+    const bool continues = plan_.batches.Continues(progress_.step);
     // There may be others than before, if somebody said that he means it.
     const bool same =
         streams.defined() && streams.hidden.sizes() == none.hidden.sizes();
-    if (!same || !plan_.batches.Continues(progress_.step)) {
-      streams = std::move(none);
+    if (continues && !same) {
+      CHARRNN_LOG(WARNING) << "the streams are others than those that the run "
+                              "has read so far: they begin with nothing "
+                              "remembered, in the middle of the text";
     }
+    if (!continues || !same) streams = std::move(none);
   });
 }
 
@@ -190,141 +184,6 @@ absl::Status Trainer::Step(BatchReader& reader) {
   progress_.loss_targets += targets;
   last_step_ = {progress_.step, Epoch(), progress_.step_loss, targets};
   return absl::OkStatus();
-}
-
-IndexRange Trainer::LocalRows() const {
-  return RowsOf(parts_.reducer->process());
-}
-
-IndexRange Trainer::RowsOf(int64_t process) const {
-  const int64_t rows = options_.training.batch_size;
-  if (parts_.reducer->overlaps()) return parts_.reducer->ShareOf(process, rows);
-  const IndexRange grains = parts_.reducer->ShareOf(process, num_grains_);
-  return {GrainRows(rows, num_grains_, grains.begin).begin,
-          GrainRows(rows, num_grains_, grains.end - 1).end};
-}
-
-bool Trainer::ByGrains() const {
-  return options_.invariant || model_.device().is_cpu();
-}
-
-int64_t Trainer::NumPieces() const {
-  return ByGrains() ? num_grains_ : parts_.reducer->num_processes();
-}
-
-std::vector<IndexRange> Trainer::LocalPieces() const {
-  // A GPU is slow on small pieces and has its own order of sums anyway.
-  if (!ByGrains()) return {LocalRows()};
-  const IndexRange grains = parts_.reducer->LocalShare(num_grains_);
-  std::vector<IndexRange> pieces;
-  for (int64_t grain = grains.begin; grain < grains.end; ++grain) {
-    pieces.push_back(
-        GrainRows(options_.training.batch_size, num_grains_, grain));
-  }
-  return pieces;
-}
-
-absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch,
-                                                       RnnState* next_streams) {
-  const IndexRange rows = LocalRows();
-  RnnState own;
-  RnnState* streams = nullptr;
-  if (state_->streams.defined()) {
-    CHARRNN_RETURN_IF_ERROR(CatchTorch("copying the streams", [&] {
-      own = StateOfRows(state_->streams, rows);
-    }));
-    streams = &own;
-  }
-  GradientSums sums;
-  if (parts_.reducer->overlaps()) {
-    CHARRNN_ASSIGN_OR_RETURN(
-        sums,
-        parts_.reducer->LossAndGradient(
-            model_, {rows.size(), batch.seq_len, batch.inputs, batch.targets},
-            {options_.training.seed, batch.step, options_.model.dropout,
-             rows.begin},
-            streams));
-  } else {
-    CHARRNN_ASSIGN_OR_RETURN(sums, ComputeGradients(batch, streams));
-    CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), sums));
-  }
-  if (streams != nullptr) {
-    CHARRNN_ASSIGN_OR_RETURN(*next_streams, ShareStreams(own));
-  }
-  return sums;
-}
-
-absl::StatusOr<RnnState> Trainer::ShareStreams(const RnnState& own) {
-  const int64_t processes = parts_.reducer->num_processes();
-  if (processes == 1) return own;
-  std::vector<int64_t> counts;
-  for (int64_t process = 0; process < processes; ++process) {
-    counts.push_back(RowsOf(process).size());
-  }
-  const int64_t most = *std::max_element(counts.begin(), counts.end());
-  at::Tensor packed;
-  at::Tensor gathered;
-  CHARRNN_RETURN_IF_ERROR(CatchTorch("packing the streams", [&] {
-    packed = PackState(own, most);
-    gathered = at::empty({processes * packed.numel()}, packed.options());
-  }));
-  CHARRNN_RETURN_IF_ERROR(parts_.reducer->Gather(packed, gathered));
-  RnnState all;
-  CHARRNN_RETURN_IF_ERROR(CatchTorch("unpacking the streams", [&] {
-    all = UnpackStates(gathered, most, counts, own);
-  }));
-  return all;
-}
-
-absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch,
-                                                       RnnState* streams) {
-  const std::vector<IndexRange> pieces = LocalPieces();
-  const auto num_pieces = static_cast<int64_t>(pieces.size());
-  const int64_t first_row = pieces.front().begin;
-  GradientSums sums;
-  sums.losses.resize(pieces.size());
-  CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating gradients", [&] {
-    for (int64_t i = 0; i < num_pieces; ++i) {
-      sums.gradients.push_back(
-          at::zeros({model_.layout().flat_size()}, model_.flat().options()));
-    }
-  }));
-  std::vector<absl::Status> statuses(pieces.size());
-  std::vector<RnnState> states(pieces.size());
-  parts_.pool->ParallelFor(num_pieces, [&](int64_t i) {
-    const IndexRange range = pieces[i];
-    const IndexRange local = {range.begin - first_row, range.end - first_row};
-    const auto slice = [&](const std::vector<int32_t>& ids) {
-      return absl::MakeConstSpan(ids).subspan(local.begin * batch.seq_len,
-                                              local.size() * batch.seq_len);
-    };
-    const DropoutKey dropout = {options_.training.seed, batch.step,
-                                options_.model.dropout, range.begin};
-    if (streams != nullptr) {
-      statuses[i] = CatchTorch("copying the streams", [&] {
-        states[i] = StateOfRows(*streams, local);
-      });
-      if (!statuses[i].ok()) return;
-    }
-    const absl::StatusOr<double> loss = LossAndGradient(
-        model_,
-        {range.size(), batch.seq_len, slice(batch.inputs),
-         slice(batch.targets)},
-        dropout, sums.gradients[i], streams == nullptr ? nullptr : &states[i]);
-    if (loss.ok()) {
-      sums.losses[i] = *loss;
-    } else {
-      statuses[i] = loss.status();
-    }
-  });
-  for (const absl::Status& status : statuses) {
-    CHARRNN_RETURN_IF_ERROR(status);
-  }
-  if (streams != nullptr) {
-    CHARRNN_RETURN_IF_ERROR(CatchTorch("joining the streams",
-                                       [&] { *streams = JoinRows(states); }));
-  }
-  return sums;
 }
 
 absl::Status Trainer::DoWhatIsDue(bool last) {

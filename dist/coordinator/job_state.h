@@ -13,7 +13,7 @@ enum class JobState {
   kRefused,  // failed by what the user gave, and can mend
 };
 
-// What a worker does.
+// What a worker is busy with; each has a deadline of its own.
 enum class Phase { kSetup, kTrain, kEvaluate, kSave };
 
 }  // namespace charrnn

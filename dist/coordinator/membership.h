@@ -37,7 +37,6 @@ struct WorkerId {
   int64_t incarnation = 0;
 };
 
-// What a worker is busy with; each has a deadline of its own.
 // How old a worker's state is; a greater one is newer, in the order of the
 // members. A generation of 0: never synced.
 struct StateAge {
