@@ -66,8 +66,8 @@ absl::StatusOr<Part> PartFromFlags(const Corpus& corpus,
                                    const DataConfig& data) {
   const std::string name = absl::GetFlag(FLAGS_part);
   if (name == "all") return Part{0, corpus.size()};
-  const SplitFractions fractions =
-      corpus.split_fractions().value_or(SplitFractions{data.val_fraction});
+  const SplitFractions fractions = corpus.split_fractions().value_or(
+      SplitFractions{data.val_fraction, data.test_fraction});
   // A text too short to be split has no parts.
   const Split split =
       SplitCorpus(corpus.size(), fractions).value_or(Split{corpus.size()});

@@ -71,6 +71,7 @@ struct TrainingConfig {
 struct DataConfig {
   int seq_len = 128;
   double val_fraction = 0.05;
+  double test_fraction = 0;
   DataOrder data_order = DataOrder::kShuffled;
 };
 

@@ -76,7 +76,7 @@ class ShardsEndToEndTest : public testing::Test {
   }
 
   std::string Evaluate(std::vector<std::string> more) const {
-    more.insert(more.end(), {"--json", "--checkpoint=run"});
+    more.insert(more.begin(), {"--json", "--checkpoint=run"});
     return Run("evaluate", std::move(more)).stdout_text;
   }
 
@@ -121,6 +121,21 @@ TEST_F(ShardsEndToEndTest, EvaluationGivesTheSameNumberAsFromTheText) {
   for (const char* part : {"--part=validation", "--part=all"}) {
     EXPECT_EQ(Evaluate({"--data_path=set", part}),
               Evaluate({"--data_path=text.txt", part}));
+  }
+}
+
+// The parts are the set's, and the model knows them: also in a notebook's file.
+TEST_F(ShardsEndToEndTest, TheTextHasTheTestPartThatItsShardsHad) {
+  ShardSetOptions options;
+  options.fractions = {0.1, 0.2};
+  WriteShardSet(workplace_.Path("parts"), MixedText(), options);
+  Train({"--data_path=parts", "--run_dir=run", "--save_path=best.pt"});
+  for (const char* part : {"--part=validation", "--part=test", "--part=all"}) {
+    const std::string of_set = Evaluate({"--data_path=parts", part});
+    EXPECT_EQ(Evaluate({"--data_path=text.txt", part}), of_set) << part;
+    EXPECT_EQ(Evaluate({"--data_path=text.txt", part, "--checkpoint=best.pt"}),
+              of_set)
+        << part;
   }
 }
 
