@@ -175,6 +175,9 @@ absl::StatusOr<std::optional<Vocab>> OpenModel(
   if (resumed != nullptr) {
     CHARRNN_RETURN_IF_ERROR(TakeNetwork(resumed->config, "the run to resume",
                                         typed, request.model));
+    // What a run has kept for tests stays unread, also where it goes on from
+    // the text of its shard set, which does not know of it.
+    request.training.test_fraction = resumed->data.test_fraction;
     return resumed->vocab;
   }
   const std::string path = UserPath(absl::GetFlag(FLAGS_init_from));
@@ -189,7 +192,7 @@ absl::StatusOr<std::optional<Vocab>> OpenModel(
 }
 
 // Takes the settings that a shard set was prepared with, unless a flag asks for
-// others. A text has none, and no test part.
+// others. A text has none.
 absl::Status TakeSettings(const Corpus& corpus,
                           const std::set<std::string>& typed,
                           TrainingConfig& training) {

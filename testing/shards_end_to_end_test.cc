@@ -187,6 +187,17 @@ TEST_F(ShardsEndToEndTest, ARunGoesOnFromTheTextOfItsShards) {
             workplace_.Read("whole/latest/model.safetensors"));
 }
 
+TEST_F(ShardsEndToEndTest, ARunThatGoesOnFromTheTextKeepsOffTheTestPart) {
+  ShardSetOptions options;
+  options.fractions = {0.1, 0.2};
+  WriteShardSet(workplace_.Path("parts"), MixedText(), options);
+  Train({"--data_path=parts", "--run_dir=whole"});
+  Train({"--data_path=parts", "--run_dir=run", "--max_steps=5"});
+  Train({"--data_path=text.txt", "--run_dir=run", "--resume", "--max_steps=0"});
+  EXPECT_EQ(workplace_.Read("run/latest/model.safetensors"),
+            workplace_.Read("whole/latest/model.safetensors"));
+}
+
 TEST_F(ShardsEndToEndTest, ARunDoesNotGoOnWithOtherShards) {
   Train({"--data_path=set", "--run_dir=run", "--max_steps=5"});
   std::string text = MixedText();
