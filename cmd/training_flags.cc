@@ -252,6 +252,9 @@ absl::Status CorpusFromFlags(FileSystem& files,
     CHARRNN_RETURN_IF_ERROR(
         TakeSettings(*request.corpus, typed, request.training));
   }
+  // Whoever has decided on it: config.json says what was read.
+  absl::SetFlag(&FLAGS_encoding,
+                std::string(EncodingName(request.corpus->vocab().encoding())));
   request.model.vocab_size = request.corpus->vocab().size();
   return absl::OkStatus();
 }

@@ -189,6 +189,7 @@ TEST_F(TrainingFlagsTest, AShardSetIsSplitAsItWasPrepared) {
     EXPECT_EQ(request.training.test_fraction, 0.1);
     // What goes into config.json.
     EXPECT_EQ(FlagValues().at("val_fraction"), "0.2");
+    EXPECT_EQ(FlagValues().at("encoding"), "bytes");
   }
   EXPECT_THAT(Request({"--data_path=set", "--val_fraction=0.1"}),
               StatusIs(absl::StatusCode::kInvalidArgument,

@@ -114,6 +114,8 @@ TEST_F(ShardsEndToEndTest, BytesAreTheSameToTheByteToo) {
   Train({"--data_path=bytes", "--run_dir=set_run"});
   ExpectSameOutcome(RunOutcome(workplace_, "set_run"),
                     RunOutcome(workplace_, "text"));
+  EXPECT_THAT(workplace_.Read("set_run/config.json"),
+              HasSubstr("\"encoding\": \"bytes\""));
 }
 
 TEST_F(ShardsEndToEndTest, EvaluationGivesTheSameNumberAsFromTheText) {
