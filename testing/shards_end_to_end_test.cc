@@ -141,6 +141,17 @@ TEST_F(ShardsEndToEndTest, TheTextHasTheTestPartThatItsShardsHad) {
   }
 }
 
+TEST_F(ShardsEndToEndTest, BitsPerByteAreNotClaimedWhereACharacterStandsIn) {
+  WriteShardSet(workplace_.Path("rare"), MixedText() + u8"\ufffd");
+  Train({"--data_path=rare", "--run_dir=run", "--max_steps=1"});
+  EXPECT_THAT(Evaluate({"--data_path=rare"}),
+              AllOf(HasSubstr("\"bpb\":null,"), HasSubstr("\"bytes\":null}")));
+  EXPECT_THAT(
+      Run("evaluate", {"--data_path=rare", "--checkpoint=run"}).stdout_text,
+      HasSubstr(", ? bits per byte, "));
+  EXPECT_THAT(workplace_.Read("run/metrics.jsonl"), HasSubstr("\"bpb\":null,"));
+}
+
 TEST_F(ShardsEndToEndTest, TheTestPartIsNeitherTrainedOnNorValidated) {
   ShardSetOptions options;
   options.fractions = {0.1, 0.1};
