@@ -73,6 +73,7 @@ class Corpus {
 //
 // Possible errors, all naming `path`:
 //   kInvalidArgument: empty, ill-formed UTF-8, or only one distinct symbol.
+//   kResourceExhausted: it does not fit into memory; prepared it would.
 //   Those of FileSystem::ReadFile.
 absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpus(FileSystem& files,
                                                        const std::string& path,
