@@ -37,8 +37,8 @@ ABSL_FLAG(int, hidden_dim, 256, "Width of a recurrent layer.");
 ABSL_FLAG(int, num_layers, 1, "Recurrent layers.");
 ABSL_FLAG(double, dropout, 0.1,
           "Share of each recurrent layer's outputs set to 0 in training.");
-ABSL_FLAG(int, seq_len, 128, "Characters in a chunk.");
-ABSL_FLAG(int, batch_size, 128, "Chunks in a step.");
+ABSL_FLAG(int, seq_len, 128, "Characters of each chunk, or stream, in a step.");
+ABSL_FLAG(int, batch_size, 128, "Chunks, or streams, in a step.");
 ABSL_FLAG(int, overlap_step, 0,
           "Characters from a chunk's beginning to the next one's; 0: seq_len.");
 ABSL_FLAG(std::string, data_order, "shuffled",
