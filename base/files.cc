@@ -35,6 +35,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/log.h"
+#include "base/memory_limit.h"
 #include "base/status_macros.h"
 
 namespace charrnn {
@@ -139,11 +140,6 @@ class RealFileLock : public FileLock {
   const Descriptor descriptor_;
 };
 
-// Bytes of memory that the machine has.
-int64_t MemorySize() {
-  return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-}
-
 // What is left to be read of `fd`, about `size_hint` bytes.
 absl::StatusOr<std::string> ReadToEnd(const std::string& path, int fd,
                                       int64_t size_hint) {
@@ -178,7 +174,7 @@ class RealFileSystem : public FileSystem {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": is a device, not a file"));
     }
-    if (info.st_size > MemorySize()) {
+    if (info.st_size > MemoryLimit()) {
       return absl::ResourceExhaustedError(
           absl::StrCat(path, ": cannot read: its ", info.st_size,
                        " bytes do not fit into memory"));

@@ -36,7 +36,9 @@ ABSL_FLAG(std::string, part, "validation",
           "Which part of the text: validation (the share at its end that "
           "training held out), test (what `prepare --test_fraction` has kept "
           "from it) or all.");
-ABSL_FLAG(bool, json, false, "Print one JSON object instead of a line.");
+ABSL_FLAG(
+    bool, json, false,
+    "Print one JSON object instead of a line; what is not known is null.");
 
 namespace charrnn {
 namespace {
@@ -66,8 +68,8 @@ absl::StatusOr<Part> PartFromFlags(const Corpus& corpus,
                                    const DataConfig& data) {
   const std::string name = absl::GetFlag(FLAGS_part);
   if (name == "all") return Part{0, corpus.size()};
-  const SplitFractions fractions =
-      corpus.split_fractions().value_or(SplitFractions{data.val_fraction});
+  const SplitFractions fractions = corpus.split_fractions().value_or(
+      SplitFractions{data.val_fraction, data.test_fraction});
   // A text too short to be split has no parts.
   const Split split =
       SplitCorpus(corpus.size(), fractions).value_or(Split{corpus.size()});
@@ -106,11 +108,14 @@ absl::StatusOr<EvaluationPlan> PlanFromFlags(const Corpus& corpus,
 
 std::string Report(const Evaluation& evaluation) {
   const double loss = evaluation.loss();
+  const bool counts_bytes = evaluation.bytes > 0;
   if (!absl::GetFlag(FLAGS_json)) {
+    const double bits = evaluation.bits_per_byte();
     return absl::StrFormat(
-        "loss %.4f nats per character, %.4f bits per character, %.4f bits per "
+        "loss %.4f nats per character, %.4f bits per character, %s bits per "
         "byte, perplexity %.4f, %s\n",
-        loss, BitsPerChar(loss), evaluation.bits_per_byte(), std::exp(loss),
+        loss, BitsPerChar(loss),
+        counts_bytes ? absl::StrFormat("%.4f", bits) : "?", std::exp(loss),
         Counted(evaluation.chars, "character"));
   }
   nlohmann::ordered_json json;
@@ -119,7 +124,8 @@ std::string Report(const Evaluation& evaluation) {
   json["bpb"] = evaluation.bits_per_byte();
   json["perplexity"] = std::exp(loss);
   json["chars"] = evaluation.chars;
-  json["bytes"] = evaluation.bytes;
+  json["bytes"] = counts_bytes ? nlohmann::ordered_json(evaluation.bytes)
+                               : nlohmann::ordered_json();
   return json.dump() + "\n";
 }
 

@@ -37,8 +37,8 @@ ABSL_FLAG(int, hidden_dim, 256, "Width of a recurrent layer.");
 ABSL_FLAG(int, num_layers, 1, "Recurrent layers.");
 ABSL_FLAG(double, dropout, 0.1,
           "Share of each recurrent layer's outputs set to 0 in training.");
-ABSL_FLAG(int, seq_len, 128, "Characters in a chunk.");
-ABSL_FLAG(int, batch_size, 128, "Chunks in a step.");
+ABSL_FLAG(int, seq_len, 128, "Characters of each chunk, or stream, in a step.");
+ABSL_FLAG(int, batch_size, 128, "Chunks, or streams, in a step.");
 ABSL_FLAG(int, overlap_step, 0,
           "Characters from a chunk's beginning to the next one's; 0: seq_len.");
 ABSL_FLAG(std::string, data_order, "shuffled",
@@ -175,6 +175,9 @@ absl::StatusOr<std::optional<Vocab>> OpenModel(
   if (resumed != nullptr) {
     CHARRNN_RETURN_IF_ERROR(TakeNetwork(resumed->config, "the run to resume",
                                         typed, request.model));
+    // What a run has kept for tests stays unread, also where it goes on from
+    // the text of its shard set, which does not know of it.
+    request.training.test_fraction = resumed->data.test_fraction;
     return resumed->vocab;
   }
   const std::string path = UserPath(absl::GetFlag(FLAGS_init_from));
@@ -189,7 +192,7 @@ absl::StatusOr<std::optional<Vocab>> OpenModel(
 }
 
 // Takes the settings that a shard set was prepared with, unless a flag asks for
-// others. A text has none, and no test part.
+// others. A text has none.
 absl::Status TakeSettings(const Corpus& corpus,
                           const std::set<std::string>& typed,
                           TrainingConfig& training) {
@@ -249,6 +252,9 @@ absl::Status CorpusFromFlags(FileSystem& files,
     CHARRNN_RETURN_IF_ERROR(
         TakeSettings(*request.corpus, typed, request.training));
   }
+  // Whoever has decided on it: config.json says what was read.
+  absl::SetFlag(&FLAGS_encoding,
+                std::string(EncodingName(request.corpus->vocab().encoding())));
   request.model.vocab_size = request.corpus->vocab().size();
   return absl::OkStatus();
 }

@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/config.h"
+#include "model/model_snapshot.h"
 #include "testing/shard_set.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
@@ -188,6 +189,7 @@ TEST_F(TrainingFlagsTest, AShardSetIsSplitAsItWasPrepared) {
     EXPECT_EQ(request.training.test_fraction, 0.1);
     // What goes into config.json.
     EXPECT_EQ(FlagValues().at("val_fraction"), "0.2");
+    EXPECT_EQ(FlagValues().at("encoding"), "bytes");
   }
   EXPECT_THAT(Request({"--data_path=set", "--val_fraction=0.1"}),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -195,6 +197,18 @@ TEST_F(TrainingFlagsTest, AShardSetIsSplitAsItWasPrepared) {
   EXPECT_THAT(Request({"--data_path=set", "--encoding=utf8"}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        StartsWith("--encoding=utf8: ")));
+}
+
+TEST_F(TrainingFlagsTest, ATextHasTheTestPartOfTheRunToResume) {
+  const std::vector<std::string> flags = {"--data_path",
+                                          Text("long.txt", 40000)};
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest begun, Request(flags));
+  ModelSnapshot resumed = {begun.model, {}, begun.corpus->vocab(), {}};
+  resumed.data.test_fraction = 0.2;
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const TrainingRequest request,
+      TrainingRequestFromFlags(*FileSystem::Real(), {"data_path"}, &resumed));
+  EXPECT_EQ(request.training.test_fraction, 0.2);
 }
 
 TEST_F(TrainingFlagsTest, ATextThatWasAskedForMustExist) {

@@ -169,7 +169,15 @@ template <typename Function>
 absl::StatusOr<std::unique_ptr<Corpus>> OpenWith(FileSystem& files,
                                                  const std::string& path,
                                                  Function encode) {
-  CHARRNN_ASSIGN_OR_RETURN(const std::string text, files.ReadFile(path));
+  const absl::StatusOr<std::string> read = files.ReadFile(path);
+  if (absl::IsResourceExhausted(read.status())) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(read.status().message(),
+                     ": make a shard set of it with `prepare "
+                     "--output=FOLDER`, and name that"));
+  }
+  CHARRNN_RETURN_IF_ERROR(read.status());
+  const std::string& text = *read;
   if (text.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path,

@@ -41,6 +41,7 @@ class Corpus {
   // Possible errors, all naming the file; a text in memory has none:
   //   kDataLoss: what is read is damaged.
   //   kNotFound: that part of the corpus is not on this host.
+  //   kUnavailable: the disk does not give it.
   virtual absl::Status Read(int64_t offset, absl::Span<int32_t> ids) const = 0;
 
   // Says that ids [offset, offset + count) will be read soon, so that a disk
@@ -49,7 +50,8 @@ class Corpus {
 
   // Whether ids [begin, end) are on this host. kNotFound names what is missing;
   // kDataLoss, naming the file, if what is there is not what it should be, as
-  // far as that can be seen without reading all of it.
+  // far as that can be seen without reading all of it; kUnavailable likewise,
+  // if the disk does not give what there is to see.
   virtual absl::Status CheckPresent(int64_t, int64_t) const {
     return absl::OkStatus();
   }
@@ -77,6 +79,7 @@ class Corpus {
 //
 // Possible errors, all naming `path`:
 //   kInvalidArgument: empty, ill-formed UTF-8, or only one distinct symbol.
+//   kResourceExhausted: it does not fit into memory; prepared it would.
 //   Those of FileSystem::ReadFile.
 absl::StatusOr<std::unique_ptr<Corpus>> OpenTextCorpus(FileSystem& files,
                                                        const std::string& path,

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/crc32c.h"
+#include "base/fault_injecting_files.h"
 #include "base/files.h"
 #include "data/chunk_index.h"
 #include "data/split.h"
@@ -149,6 +150,30 @@ TEST(CorpusTest, AMissingFileIsNotFound) {
             .status()}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
     EXPECT_THAT(std::string(status.message()), HasSubstr(path));
+  }
+}
+
+// A file system whose files are larger than the memory.
+class LargeFiles : public FaultInjectingFileSystem {
+ public:
+  LargeFiles() : FaultInjectingFileSystem(FileSystem::Real()) {}
+
+  absl::StatusOr<std::string> ReadFile(const std::string& path) override {
+    return absl::ResourceExhaustedError(absl::StrCat(path, ": is large"));
+  }
+};
+
+TEST(CorpusTest, ATextThatDoesNotFitIntoMemoryIsToBePrepared) {
+  LargeFiles files;
+  for (const absl::Status& status :
+       {OpenTextCorpus(files, "big.txt", Encoding::kUtf8).status(),
+        OpenTextCorpusWithVocab(files, "big.txt",
+                                SnippetCorpus(Encoding::kUtf8)->vocab())
+            .status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(status.message(),
+              "big.txt: is large: make a shard set of it with `prepare "
+              "--output=FOLDER`, and name that");
   }
 }
 

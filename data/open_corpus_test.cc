@@ -53,6 +53,29 @@ TEST_F(OpenCorpusTest, ALinkToAFolderIsAFolder) {
   EXPECT_THAT(OpenCorpus(Files(), link, Encoding::kUtf8), IsOk());
 }
 
+TEST_F(OpenCorpusTest, AFileOfAShardSetIsNoTextAndItsFolderIsNamed) {
+  const auto vocab = Vocab::FromText("abc", Encoding::kUtf8);
+  for (const char* name : {"manifest.json", "shard-00000.ids"}) {
+    const std::string path = JoinPath(set_, name);
+    for (const absl::Status& status :
+         {OpenCorpus(Files(), path, Encoding::kBytes).status(),
+          OpenCorpusWithVocab(Files(), path, *vocab).status()}) {
+      EXPECT_THAT(status,
+                  StatusIs(absl::StatusCode::kInvalidArgument,
+                           AllOf(HasSubstr(path),
+                                 HasSubstr("name its folder, " + set_))));
+    }
+  }
+}
+
+TEST_F(OpenCorpusTest, OtherFilesOfSuchNamesAreTexts) {
+  for (const char* name : {"manifest.json", "words.ids"}) {
+    const std::string path = directory_.File(name);
+    ASSERT_THAT(WriteFile(Files(), path, "{\"a\":1}"), IsOk());
+    EXPECT_THAT(OpenCorpus(Files(), path, Encoding::kUtf8), IsOk());
+  }
+}
+
 TEST_F(OpenCorpusTest, WhatIsMissingIsNamed) {
   const std::string missing = directory_.File("missing");
   EXPECT_THAT(OpenCorpus(Files(), missing, Encoding::kUtf8),

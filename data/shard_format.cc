@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -337,6 +338,10 @@ absl::StatusOr<ShardManifest> DecodeShardManifest(absl::string_view text) {
     return Broken("it is not as this version writes it");
   }
   return manifest;
+}
+
+bool IsShardManifest(absl::string_view text) {
+  return absl::StartsWith(text, "{\"format\":\"charrnn.shards.");
 }
 
 int64_t ShardFileBytes(int id_bytes, int64_t num_ids) {

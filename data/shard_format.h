@@ -73,6 +73,9 @@ std::string EncodeShardManifest(const ShardManifest& manifest);
 // damaged or contradicts itself.
 absl::StatusOr<ShardManifest> DecodeShardManifest(absl::string_view text);
 
+// Whether `text` begins as manifests of every version do, whole or not.
+bool IsShardManifest(absl::string_view text);
+
 // What a shard tells of itself.
 struct ShardLabel {
   int id_bytes = 0;

@@ -134,6 +134,14 @@ TEST(ShardManifestTest, EveryFlippedBitIsDamage) {
   }
 }
 
+TEST(ShardManifestTest, IsToldFromOtherJsonByItsBeginning) {
+  EXPECT_TRUE(IsShardManifest(Signed(kExampleBody)));
+  EXPECT_TRUE(IsShardManifest(
+      absl::StrReplaceAll(kExampleBody, {{"shards.1", "shards.2"}})));
+  EXPECT_FALSE(IsShardManifest("{\"format\":\"A4\"}"));
+  EXPECT_FALSE(IsShardManifest(""));
+}
+
 TEST(ShardManifestTest, ALaterVersionIsNamed) {
   const std::string later =
       absl::StrReplaceAll(kExampleBody, {{"shards.1", "shards.2"}});

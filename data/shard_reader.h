@@ -24,7 +24,8 @@ absl::StatusOr<ShardManifest> ReadShardManifest(FileSystem& files,
 // The shard set in `folder` as a corpus: the ids stay on the disk, mapped into
 // memory, and each Read() checks the blocks that it touches. A shard may be
 // missing as long as nobody reads it. `files` gives the manifest; the shards
-// are the machine's own files.
+// are the machine's own files. Where their disk fails, or one is cut off since,
+// Read() and CheckPresent() return the kUnavailable of MappedFile::Read.
 //
 // Possible errors, as those of ReadShardManifest, also:
 //   kDataLoss: a shard is shorter or longer than the manifest says.

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
+#include "model/config.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
 #include "model/parameter_layout.h"
@@ -142,6 +143,11 @@ absl::StatusOr<Checkpoint> DecodeCheckpoint(
       TrainProgressFromJson(files[kProgressFileName]);
   if (!progress.ok()) return Senseless(progress.status(), kProgressFileName);
   checkpoint.progress = *progress;
+  // Without its streams such a run would go on as another one, unnoticed.
+  if (checkpoint.model.data.data_order == DataOrder::kStreams &&
+      checkpoint.progress.step > 0 && !has_streams) {
+    return absl::DataLossError(absl::StrCat("it has no ", kStreamsFileName));
+  }
   return checkpoint;
 }
 

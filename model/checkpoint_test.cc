@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -112,6 +113,23 @@ TEST(CheckpointTest, StreamsHaveAFileOfTheirOwn) {
                                       HasSubstr("streams.safetensors")));
   files.erase("streams.safetensors");
   EXPECT_FALSE(Decode(files).ok());
+}
+
+TEST(CheckpointTest, WithoutTheStreamsThatItsTextWasReadInItIsDamaged) {
+  Checkpoint checkpoint = SomeCheckpoint();
+  checkpoint.model.data.data_order = DataOrder::kStreams;
+  const auto decoded = [&] {
+    Files files;
+    std::vector<CheckpointFile> encoded = *EncodeCheckpoint(checkpoint);
+    for (CheckpointFile& file : encoded) {
+      files[file.name] = std::move(file.bytes);
+    }
+    return Decode(files).status();
+  };
+  EXPECT_THAT(decoded(), StatusIs(absl::StatusCode::kDataLoss,
+                                  HasSubstr("it has no streams.safetensors")));
+  checkpoint.progress.step = 0;  // when nothing has been read yet
+  EXPECT_THAT(decoded(), IsOk());
 }
 
 TEST(CheckpointTest, TheModelIsReadableByItself) {

@@ -91,6 +91,7 @@ void VisitFields(Config& config, const Visitor& visit) {
   } else if constexpr (std::is_same_v<Struct, DataConfig>) {
     visit("seq_len", config.seq_len, kSeqLen);
     visit("val_fraction", config.val_fraction, kFraction);
+    visit("test_fraction", config.test_fraction, kFraction);
     visit("data_order", config.data_order, kAny);
   } else {
     visit("max_generate", config.max_generate, Range{0, 1e15});

@@ -44,8 +44,9 @@ struct ModelConfig {
 // How a model is trained. Defaults are those of the PyTorch notebook that
 // this program replaces.
 struct TrainingConfig {
-  int seq_len = 128;            // T: characters predicted per chunk
-  int batch_size = 128;         // B: chunks per step, over all processes
+  int seq_len = 128;            // T: characters predicted in each row
+  int batch_size = 128;         // B: rows, chunks or streams, of a step's
+                                // batch, over all processes
   int64_t num_epochs = 5;       // passes over the training part
   int64_t max_steps = 0;        // ends the run earlier; 0: off
   double stop_loss = 0;         // ends it once a step's loss, in nats per
@@ -71,6 +72,7 @@ struct TrainingConfig {
 struct DataConfig {
   int seq_len = 128;
   double val_fraction = 0.05;
+  double test_fraction = 0;
   DataOrder data_order = DataOrder::kShuffled;
 };
 

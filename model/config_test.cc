@@ -143,10 +143,12 @@ TEST(ConfigTest, ComesBackFromJsonBitForBit) {
   DataConfig data;
   data.seq_len = 77;
   data.val_fraction = 1.0 / 3;
+  data.test_fraction = 1.0 / 7;
   CHARRNN_ASSERT_OK_AND_ASSIGN(const DataConfig data_read,
                                DataConfigFromJson(ToJson(data)));
   EXPECT_EQ(data_read.seq_len, data.seq_len);
   EXPECT_EQ(data_read.val_fraction, data.val_fraction);
+  EXPECT_EQ(data_read.test_fraction, data.test_fraction);
 
   SamplingConfig sampling;
   sampling.top_p = 1.0 / 3;
@@ -154,6 +156,14 @@ TEST(ConfigTest, ComesBackFromJsonBitForBit) {
                                SamplingConfigFromJson(ToJson(sampling)));
   EXPECT_EQ(sampling_read.top_p, sampling.top_p);
   EXPECT_EQ(ToJson(sampling_read), ToJson(sampling));
+}
+
+TEST(ConfigTest, ReadsWhatTheFirstVersionWroteOfAModelsText) {
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const DataConfig data,
+      DataConfigFromJson(R"({"seq_len":16,"val_fraction":0.1})"));
+  EXPECT_EQ(data.test_fraction, 0);
+  EXPECT_EQ(data.data_order, DataOrder::kShuffled);
 }
 
 TEST(ConfigTest, ReadsAWholeNumberWhereAFractionMayStand) {

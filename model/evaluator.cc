@@ -295,7 +295,9 @@ absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
       std::visit(
           [&](const auto& parts) { return evaluator.GrainLosses(parts); },
           plan));
-  CHARRNN_ASSIGN_OR_RETURN(evaluation.bytes, evaluator.NumBytes());
+  if (corpus.vocab().unknown_id() < 0) {
+    CHARRNN_ASSIGN_OR_RETURN(evaluation.bytes, evaluator.NumBytes());
+  }
   TreeSum(absl::MakeSpan(losses));
   evaluation.loss_sum = losses.front();
   return evaluation;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 
 #include "absl/status/statusor.h"
 #include "base/thread_pool.h"
@@ -19,13 +20,18 @@ namespace charrnn {
 struct Evaluation {
   double loss_sum = 0;  // nats, summed over all characters predicted
   int64_t chars = 0;    // characters predicted
-  int64_t bytes = 0;    // of the file that these are
+
+  // Of the file that these are. 0, not known, under a vocabulary that has an
+  // unknown_id(): what U+FFFD stands for there has one to four bytes.
+  int64_t bytes = 0;
 
   // Nats per character; NaN where nothing was predicted.
   double loss() const { return loss_sum / static_cast<double>(chars); }
 
-  // What compares models whose characters differ; NaN likewise.
+  // What compares models whose characters differ; NaN likewise, and where bytes
+  // are not known.
   double bits_per_byte() const {
+    if (bytes == 0) return std::numeric_limits<double>::quiet_NaN();
     return loss_sum / std::log(2.0) / static_cast<double>(bytes);
   }
 };

@@ -87,6 +87,23 @@ TEST_F(EvaluatorTest, BytesAreThoseOfTheCharactersPredicted) {
               1e-12);
 }
 
+TEST_F(EvaluatorTest, BytesAreNotKnownWhereACharacterMayStandForOthers) {
+  const TempDirectory directory;
+  const std::string path = directory.File("text.txt");
+  ASSERT_THAT(WriteFileAtomically(*FileSystem::Real(), path, u8"ab\ufffdba"),
+              IsOk());
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<Corpus> corpus,
+      OpenTextCorpus(*FileSystem::Real(), path, Encoding::kUtf8));
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const Evaluation evaluation,
+      Evaluate(*model_, *corpus, ChunkIndex::Validation(0, corpus->size(), 2),
+               *pool_));
+  EXPECT_EQ(evaluation.chars, 4);
+  EXPECT_EQ(evaluation.bytes, 0);
+  EXPECT_TRUE(std::isnan(evaluation.bits_per_byte()));
+}
+
 TEST_F(EvaluatorTest, ItsBitsDoNotDependOnTheNumberOfThreads) {
   const ChunkIndex chunks = ChunkIndex::Validation(0, corpus_->size(), 3);
   const double expected = Evaluate(*model_, *corpus_, chunks, *pool_)->loss_sum;

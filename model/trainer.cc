@@ -288,12 +288,13 @@ absl::Status Trainer::Validate() {
 
 absl::Status Trainer::StartSaving() {
   progress_.wall_s = WallSeconds();
-  CHARRNN_ASSIGN_OR_RETURN(Checkpoint checkpoint,
-                           state_->ToCheckpoint(options_.model,
-                                                {options_.training.seq_len,
-                                                 options_.training.val_fraction,
-                                                 options_.training.data_order},
-                                                parts_.corpus->vocab()));
+  CHARRNN_ASSIGN_OR_RETURN(
+      Checkpoint checkpoint,
+      state_->ToCheckpoint(
+          options_.model,
+          {options_.training.seq_len, options_.training.val_fraction,
+           options_.training.test_fraction, options_.training.data_order},
+          parts_.corpus->vocab()));
   saving_ =
       Saving{progress_, std::async(std::launch::async,
                                    [this, checkpoint = std::move(checkpoint)] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -51,10 +52,17 @@ absl::StatusOr<TrainingPlan> MakeTrainingPlan(const TrainingConfig& config,
   };
   plan.steps_per_epoch = plan.batches.batches_per_epoch();
   if (plan.steps_per_epoch == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the training part of ", split.train_size, " characters makes ",
-        TrainingChunks(config, split).num_chunks(), " chunks of --seq_len=",
-        config.seq_len, ", fewer than --batch_size=", config.batch_size));
+    const std::string has =
+        absl::StrCat("the training part of ", split.train_size, " characters ");
+    if (config.data_order == DataOrder::kStreams) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(has, "is too short for --batch_size=", config.batch_size,
+                       " streams"));
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat(has, "makes ", TrainingChunks(config, split).num_chunks(),
+                     " chunks of --seq_len=", config.seq_len,
+                     ", fewer than --batch_size=", config.batch_size));
   }
   plan.schedule_steps = plan.steps_per_epoch * config.num_epochs;
   plan.total_steps = plan.schedule_steps;
@@ -84,9 +92,12 @@ absl::StatusOr<FittedConfig> FitToCorpus(const TrainingConfig& config,
   if (chunks < config.batch_size) {
     fitted.config.batch_size = static_cast<int>(chunks);
     fitted.notes.push_back(absl::StrCat(
-        "the training part makes ", chunks, " chunks of ",
-        fitted.config.seq_len, " characters: --batch_size=", config.batch_size,
-        " lowered to ", chunks));
+        "the training part ",
+        config.data_order == DataOrder::kStreams
+            ? absl::StrCat("is enough for ", chunks, " streams")
+            : absl::StrCat("makes ", chunks, " chunks"),
+        " of ", fitted.config.seq_len, " characters: --batch_size=",
+        config.batch_size, " lowered to ", chunks));
   }
   return fitted;
 }

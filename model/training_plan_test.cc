@@ -88,6 +88,20 @@ TEST(FitToCorpusTest, ATextOfFewChunksLowersTheBatch) {
               ElementsAre(HasSubstr("--batch_size=128 lowered to 2")));
 }
 
+TEST(FitToCorpusTest, OfStreamsItSpeaksAsStreams) {
+  TrainingConfig config;
+  config.data_order = DataOrder::kStreams;
+  const auto fitted = FitToCorpus(config, 347);
+  ASSERT_THAT(fitted, IsOk());
+  EXPECT_THAT(fitted->notes,
+              ElementsAre("the training part is enough for 2 streams of 128 "
+                          "characters: --batch_size=128 lowered to 2"));
+  EXPECT_THAT(MakeTrainingPlan(config, 100),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "the training part of 95 characters is too short for "
+                       "--batch_size=128 streams"));
+}
+
 TEST(FitToCorpusTest, ATextShorterThanAChunkLowersBoth) {
   const auto fitted = FitToCorpus(TrainingConfig(), 50);
   ASSERT_THAT(fitted, IsOk());

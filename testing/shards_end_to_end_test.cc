@@ -76,7 +76,7 @@ class ShardsEndToEndTest : public testing::Test {
   }
 
   std::string Evaluate(std::vector<std::string> more) const {
-    more.insert(more.end(), {"--json", "--checkpoint=run"});
+    more.insert(more.begin(), {"--json", "--checkpoint=run"});
     return Run("evaluate", std::move(more)).stdout_text;
   }
 
@@ -114,6 +114,8 @@ TEST_F(ShardsEndToEndTest, BytesAreTheSameToTheByteToo) {
   Train({"--data_path=bytes", "--run_dir=set_run"});
   ExpectSameOutcome(RunOutcome(workplace_, "set_run"),
                     RunOutcome(workplace_, "text"));
+  EXPECT_THAT(workplace_.Read("set_run/config.json"),
+              HasSubstr("\"encoding\": \"bytes\""));
 }
 
 TEST_F(ShardsEndToEndTest, EvaluationGivesTheSameNumberAsFromTheText) {
@@ -122,6 +124,32 @@ TEST_F(ShardsEndToEndTest, EvaluationGivesTheSameNumberAsFromTheText) {
     EXPECT_EQ(Evaluate({"--data_path=set", part}),
               Evaluate({"--data_path=text.txt", part}));
   }
+}
+
+// The parts are the set's, and the model knows them: also in a notebook's file.
+TEST_F(ShardsEndToEndTest, TheTextHasTheTestPartThatItsShardsHad) {
+  ShardSetOptions options;
+  options.fractions = {0.1, 0.2};
+  WriteShardSet(workplace_.Path("parts"), MixedText(), options);
+  Train({"--data_path=parts", "--run_dir=run", "--save_path=best.pt"});
+  for (const char* part : {"--part=validation", "--part=test", "--part=all"}) {
+    const std::string of_set = Evaluate({"--data_path=parts", part});
+    EXPECT_EQ(Evaluate({"--data_path=text.txt", part}), of_set) << part;
+    EXPECT_EQ(Evaluate({"--data_path=text.txt", part, "--checkpoint=best.pt"}),
+              of_set)
+        << part;
+  }
+}
+
+TEST_F(ShardsEndToEndTest, BitsPerByteAreNotClaimedWhereACharacterStandsIn) {
+  WriteShardSet(workplace_.Path("rare"), MixedText() + u8"\ufffd");
+  Train({"--data_path=rare", "--run_dir=run", "--max_steps=1"});
+  EXPECT_THAT(Evaluate({"--data_path=rare"}),
+              AllOf(HasSubstr("\"bpb\":null,"), HasSubstr("\"bytes\":null}")));
+  EXPECT_THAT(
+      Run("evaluate", {"--data_path=rare", "--checkpoint=run"}).stdout_text,
+      HasSubstr(", ? bits per byte, "));
+  EXPECT_THAT(workplace_.Read("run/metrics.jsonl"), HasSubstr("\"bpb\":null,"));
 }
 
 TEST_F(ShardsEndToEndTest, TheTestPartIsNeitherTrainedOnNorValidated) {
@@ -168,6 +196,17 @@ TEST_F(ShardsEndToEndTest, ARunGoesOnFromTheTextOfItsShards) {
   Train({"--data_path=fifth", "--run_dir=run", "--max_steps=5"});
   Train({"--data_path=text.txt", "--run_dir=run", "--resume", "--max_steps=0"});
   Train({"--data_path=text.txt", "--val_fraction=0.2", "--run_dir=whole"});
+  EXPECT_EQ(workplace_.Read("run/latest/model.safetensors"),
+            workplace_.Read("whole/latest/model.safetensors"));
+}
+
+TEST_F(ShardsEndToEndTest, ARunThatGoesOnFromTheTextKeepsOffTheTestPart) {
+  ShardSetOptions options;
+  options.fractions = {0.1, 0.2};
+  WriteShardSet(workplace_.Path("parts"), MixedText(), options);
+  Train({"--data_path=parts", "--run_dir=whole"});
+  Train({"--data_path=parts", "--run_dir=run", "--max_steps=5"});
+  Train({"--data_path=text.txt", "--run_dir=run", "--resume", "--max_steps=0"});
   EXPECT_EQ(workplace_.Read("run/latest/model.safetensors"),
             workplace_.Read("whole/latest/model.safetensors"));
 }
@@ -340,6 +379,12 @@ TEST(ShardsBadInputTest, FlagsThatContradictTheSetAreRefused) {
       {"evaluate",
        {"--part=tset"},
        {"--part=tset: must be validation, test or all"}},
+      {"train",
+       {"--data_path=set/manifest.json"},
+       {"--data_path: ", "set/manifest.json: is a file of a shard set",
+        "name its folder, "},
+       {},
+       MakeSet},
       {"train",
        {"--data_path=texts"},
        {"--data_path: ", "texts: has no manifest.json", "prepare --output="},

@@ -63,9 +63,10 @@ class EventReader {
       ok_ = false;
     }
   }
-  // Of events of earlier versions, too, which do not have it.
-  void ReadIfThere(const char* key, int64_t* value) {
-    if (event_.contains(key)) Read(key, value);
+  // Of events where it is not known, too, and of earlier versions, which do not
+  // have it.
+  void ReadIfKnown(const char* key, int64_t* value) {
+    if (!event_.value(key, json()).is_null()) Read(key, value);
   }
   bool ok() const { return ok_; }
 
@@ -95,7 +96,7 @@ bool Replay(const json& event, double* lowest, TrainObserver* observer) {
     reader.Read("epoch", &report.epoch);
     reader.Read("loss", &report.loss);
     reader.Read("chars", &report.chars);
-    reader.ReadIfThere("bytes", &report.bytes);
+    reader.ReadIfKnown("bytes", &report.bytes);
     report.best = report.loss < *lowest;
     if (report.best) *lowest = report.loss;
     if (reader.ok()) observer->OnValidation(report);
@@ -125,7 +126,7 @@ std::string MetricsLine(const ValidationReport& report) {
                {"bpc", BitsPerChar(report.loss)},
                {"bpb", BitsPerByte(report.loss, report.chars, report.bytes)},
                {"chars", report.chars},
-               {"bytes", report.bytes}});
+               {"bytes", report.bytes > 0 ? json(report.bytes) : json()}});
 }
 
 std::string MetricsLine(const CheckpointReport& report) {

@@ -17,7 +17,8 @@ namespace charrnn {
 
 // One event as a line of metrics.jsonl: a JSON object and a newline. Losses
 // are in nats per character, "bpc" in bits, "bpb" in bits per byte; a number
-// that is not finite is null, which JSON has no other word for.
+// that is not finite is null, which JSON has no other word for, and so are
+// bytes that are not known.
 //
 //   {"event":"train","step":100,"epoch":2,"loss":..,"bpc":..,
 //    "chars_per_s":..,"grad_norm":..,"lr":..,"wall_s":..}

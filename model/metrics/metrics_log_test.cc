@@ -120,6 +120,18 @@ TEST(ReplayMetricsTest, ReadsValidationsOfVersionsThatCountedNoBytes) {
   EXPECT_THAT(MetricsLine(recorder.validation[0]), HasSubstr("\"bpb\":null,"));
 }
 
+TEST(ReplayMetricsTest, ReadsBytesThatAreNotKnown) {
+  ValidationReport report = Validation(128, 1.5);
+  report.bytes = 0;
+  const std::string line = MetricsLine(report);
+  EXPECT_THAT(line, HasSubstr("\"bpb\":null,"));
+  EXPECT_THAT(line, HasSubstr("\"bytes\":null}"));
+  Recorder recorder;
+  EXPECT_THAT(ReplayMetrics(line, &recorder), IsOk());
+  ASSERT_EQ(recorder.validation.size(), 1);
+  EXPECT_EQ(recorder.validation[0].bytes, 0);
+}
+
 TEST(ReplayMetricsTest, FindsOutWhichValidationsWereBest) {
   std::string lines;
   for (const double loss : {2.0, 1.5, 1.7, 1.5, 1.4}) {

@@ -110,10 +110,10 @@ void ProgressLine::OnTrain(const TrainReport& report) {
 
 void ProgressLine::OnValidation(const ValidationReport& report) {
   const double bits = BitsPerByte(report.loss, report.chars, report.bytes);
-  line_.Print(absl::StrCat("epoch ", report.epoch, " validation  ",
-                           Loss(report.loss),
-                           absl::StrFormat("  %.3f bpb", bits),
-                           report.best ? "  best so far" : "", "\n"));
+  line_.Print(absl::StrCat(
+      "epoch ", report.epoch, " validation  ", Loss(report.loss),
+      std::isfinite(bits) ? absl::StrFormat("  %.3f bpb", bits) : "",
+      report.best ? "  best so far" : "", "\n"));
   step_began_ = clock_.Elapsed();
 }
 

@@ -169,6 +169,16 @@ TEST_F(ProgressLineTest, LetsResultsScrollByAboveTheLine) {
                 drawn.substr(drawn.find(" 50%")));
 }
 
+TEST_F(ProgressLineTest, ClaimsNoBitsPerByteWhereNobodyCountedBytes) {
+  const auto line = Make(false);
+  ValidationReport report;
+  report.epoch = 2;
+  report.loss = 1.5;
+  report.chars = 100;
+  line->OnValidation(report);
+  EXPECT_EQ(Output(), "epoch 2 validation  loss 1.500  2.164 bpc\n");
+}
+
 TEST_F(ProgressLineTest, ShowsSamplesWithoutObeyingThem) {
   const auto line = Make(false);
   line->OnSample({1000, 1.5, "ROMEO:\n\x1b[2JWhe"});

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/status/statusor.h"
@@ -83,11 +84,14 @@ void TensorBoardLog::OnTrain(const TrainReport& report) {
 }
 
 void TensorBoardLog::OnValidation(const ValidationReport& report) {
-  const double bits = BitsPerByte(report.loss, report.chars, report.bytes);
-  Append(ScalarsEvent(Now(), report.step,
-                      {{"loss/validation", ToFloat(report.loss)},
-                       {"bpc/validation", ToFloat(BitsPerChar(report.loss))},
-                       {"bpb/validation", ToFloat(bits)}}));
+  std::vector<std::pair<std::string, float>> scalars = {
+      {"loss/validation", ToFloat(report.loss)},
+      {"bpc/validation", ToFloat(BitsPerChar(report.loss))}};
+  if (report.bytes > 0) {
+    const double bits = BitsPerByte(report.loss, report.chars, report.bytes);
+    scalars.emplace_back("bpb/validation", ToFloat(bits));
+  }
+  Append(ScalarsEvent(Now(), report.step, scalars));
 }
 
 void TensorBoardLog::OnSample(const SampleReport& report) {

@@ -97,6 +97,20 @@ TEST_F(TensorBoardLogTest, WritesEachReportAsARecord) {
   EXPECT_THAT(log->status(), IsOk());
 }
 
+TEST_F(TensorBoardLogTest, ClaimsNoBitsPerByteWhereNobodyCountedBytes) {
+  const auto log = Open();
+  ValidationReport validation;
+  validation.step = 128;
+  validation.loss = 1.3862943611198906;  // 2 ln 2
+  validation.chars = 300;
+  log->OnValidation(validation);
+  EXPECT_EQ(Contents(),
+            absl::StrCat(TfRecord(VersionEvent(kStart)),
+                         TfRecord(ScalarsEvent(kStart, 128,
+                                               {{"loss/validation", 1.3862944f},
+                                                {"bpc/validation", 2.0f}}))));
+}
+
 TEST_F(TensorBoardLogTest, TellsWhereAResumedRunGoesOn) {
   const auto log = Open();
   RunPlan plan;

@@ -73,6 +73,9 @@ PickleId ConfigValue(const ModelSnapshot& model, Pickle& pickle) {
   add("temperature", pickle.Float(sampling.temperature));
   add("top_k", pickle.Int(sampling.top_k));
   add("top_p", pickle.Float(sampling.top_p));
+  if (model.data.test_fraction != DataConfig().test_fraction) {
+    add("test_fraction", pickle.Float(model.data.test_fraction));
+  }
   if (model.data.data_order != DataConfig().data_order) {
     add("data_order", pickle.String(DataOrderName(model.data.data_order)));
   }
@@ -231,6 +234,8 @@ absl::StatusOr<Config> DecodeConfig(const Pickle& pickle,
       reader.Read("seq_len", optional, &config.data.seq_len));
   CHARRNN_RETURN_IF_ERROR(
       reader.Read("val_fraction", optional, &config.data.val_fraction));
+  CHARRNN_RETURN_IF_ERROR(
+      reader.Read("test_fraction", optional, &config.data.test_fraction));
   CHARRNN_RETURN_IF_ERROR(reader.Read("data_order", optional, &data_order));
   CHARRNN_ASSIGN_OR_RETURN(config.data.data_order, ParseDataOrder(data_order));
   CHARRNN_RETURN_IF_ERROR(Validate(config.data));

@@ -11,10 +11,10 @@
 //
 // where the model has the layers of ParameterLayout. The configuration holds
 // ModelConfig's fields but vocab_size, DataConfig's and SamplingConfig's but
-// the seed; what else it holds is not ours. It says two things of which the
-// notebook knows nothing, where they are so: "data_order": "streams"; and
-// "encoding": "bytes" of models over bytes, which have the characters U+0000 to
-// U+00FF for these.
+// the seed; what else it holds is not ours. It says three things of which the
+// notebook knows nothing, where they are so: "test_fraction", above 0;
+// "data_order": "streams"; and "encoding": "bytes" of models over bytes, which
+// have the characters U+0000 to U+00FF for these.
 
 #include <string>
 

@@ -144,7 +144,8 @@ TEST(NotebookCheckpointTest, ReadsWhatPyTorchWrote) {
             R"({"rnn_type":"GRU","vocab_size":11,"embedding_dim":4,)"
             R"("hidden_dim":6,"num_layers":1,"dropout":0.0})");
   EXPECT_EQ(ToJson(gru.data),
-            R"({"seq_len":16,"val_fraction":0.05,"data_order":"shuffled"})");
+            R"({"seq_len":16,"val_fraction":0.05,"test_fraction":0.0,)"
+            R"("data_order":"shuffled"})");
   EXPECT_EQ(gru.vocab, *Vocab::FromText("\n ,dgilmnrü", Encoding::kUtf8));
   CHARRNN_ASSERT_OK_AND_ASSIGN(const ModelSnapshot lstm,
                                DecodeNotebookCheckpoint(TestFile("lstm")));
@@ -196,6 +197,20 @@ TEST(NotebookCheckpointTest, TellsTheOrderOfTheTextUnlessItIsTheNotebooks) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const ModelSnapshot read,
                                DecodeNotebookCheckpoint(streams));
   EXPECT_EQ(read.data.data_order, DataOrder::kStreams);
+  ExpectEqual(read, model);
+}
+
+TEST(NotebookCheckpointTest, TellsOfATestPartWhereThereIsOne) {
+  ModelSnapshot model = SmallModel(Encoding::kUtf8);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::string without,
+                               EncodeNotebookCheckpoint(model));
+  EXPECT_FALSE(absl::StrContains(without, "test_fraction"));
+  model.data.test_fraction = 0.2;
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const std::string with,
+                               EncodeNotebookCheckpoint(model));
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const ModelSnapshot read,
+                               DecodeNotebookCheckpoint(with));
+  EXPECT_EQ(read.data.test_fraction, 0.2);
   ExpectEqual(read, model);
 }
 
