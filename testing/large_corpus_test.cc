@@ -38,6 +38,9 @@ void ExpectNoMoreThan(const LimitedRun& small, const LimitedRun& large) {
 }
 
 TEST(LargeCorpusTest, TakesNoMoreMemoryThanASmallOne) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer needs memory of its own";
+#endif
   CorpusJourney::Options options = OfSize(kMegabyte);
   CorpusJourney small(options);
   options.text_bytes = 64 * kMegabyte;
