@@ -22,7 +22,8 @@
 #include "cmd/command_line.h"
 #include "cmd/prepare_flags.h"
 #include "cmd/prepare_progress.h"
-#include "data/vocab.h"
+#include "data/text_encoder.h"
+#include "data/unknown_characters.h"
 #include "model/metrics/display.h"
 
 namespace charrnn {

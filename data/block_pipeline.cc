@@ -54,7 +54,7 @@ class Pipeline {
   // Calls `finish` when block `number` has its turn. False once there is an
   // error, here or before.
   template <typename Function>
-  bool Finish(int64_t number, Function finish) {
+  bool Finish(int64_t number, const Function& finish) {
     std::unique_lock<std::mutex> lock(turn_mutex_);
     turn_.wait(lock, [&] { return num_finished_ == number || !status_.ok(); });
     if (!status_.ok()) return false;

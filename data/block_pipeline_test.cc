@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,8 +14,6 @@
 
 namespace charrnn {
 namespace {
-
-using ::testing::Each;
 
 // Blocks number 0 to `count` - 1, which know nothing but their number.
 class Blocks {

@@ -77,15 +77,14 @@ LimitedRun CorpusJourney::Prepare() {
 LimitedRun CorpusJourney::TrainUntil(int64_t steps,
                                      std::vector<std::string> more) {
   std::vector<std::string> flags = options_.train_flags;
-  flags.insert(flags.end(),
-               {"--data_path=set", "--run_dir=run", "--sample_every=0",
-                "--log_every=100", absl::StrCat("--max_steps=", steps)});
+  flags.insert(flags.end(), {"--sample_every=0", "--log_every=100",
+                             absl::StrCat("--max_steps=", steps)});
   flags.insert(flags.end(), more.begin(), more.end());
   return Run("train", std::move(flags));
 }
 
 LimitedRun CorpusJourney::Train() {
-  return TrainUntil(options_.first_steps, {});
+  return TrainUntil(options_.first_steps, {"--data_path=set", "--run_dir=run"});
 }
 
 LimitedRun CorpusJourney::Evaluate() {
@@ -93,7 +92,14 @@ LimitedRun CorpusJourney::Evaluate() {
 }
 
 LimitedRun CorpusJourney::Resume() {
-  return TrainUntil(options_.last_steps, {"--resume"});
+  return TrainUntil(options_.last_steps,
+                    {"--data_path=set", "--run_dir=run", "--resume"});
+}
+
+LimitedRun CorpusJourney::TrainOnTheText() {
+  return TrainUntil(options_.first_steps,
+                    {"--data_path=text", "--run_dir=text_run",
+                     absl::StrCat("--val_fraction=", options_.val_fraction)});
 }
 
 double CorpusJourney::TrainedCharsPerSecond() const {

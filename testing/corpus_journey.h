@@ -46,6 +46,9 @@ class CorpusJourney {
   LimitedRun Evaluate();
   LimitedRun Resume();
 
+  // Trains on the text itself, which has to be in memory.
+  LimitedRun TrainOnTheText();
+
   // The rate at which the last of Train() and Resume() trained.
   double TrainedCharsPerSecond() const;
 

@@ -6,6 +6,8 @@
 // or LIMIT_BYTES is 0, it says so, and the program has all that there is.
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -34,7 +36,7 @@ namespace {
 
 // Often enough to see what grows for a second, and seldom enough to cost
 // nothing.
-constexpr int kSampleMilliseconds = 50;
+constexpr int kSampleMilliseconds = 100;
 
 // The greatest of what is seen of a process until it ends.
 ResidentSize WatchToItsEnd(pid_t pid) {
@@ -63,6 +65,7 @@ int Run(int64_t limit_bytes, const std::string& report_file, char** command) {
   const pid_t pid = fork();
   CHARRNN_CHECK(pid >= 0) << "cannot fork";
   if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (group.ok()) CHARRNN_CHECK((*group)->Enter(0).ok());
     execv(command[0], command);
     std::perror(command[0]);

@@ -1,6 +1,7 @@
 #include "testing/memory_group.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ constexpr int64_t kLimit = int64_t{64} << 20;
 
 // How a process ends that enters `group` and touches `bytes` of memory.
 int TouchIn(const MemoryGroup& group, int64_t bytes) {
-  const pid_t pid = fork();
+  const auto pid = fork();
   if (pid == 0) {
     if (!group.Enter(0).ok()) _exit(3);
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,

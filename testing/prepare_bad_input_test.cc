@@ -1,11 +1,9 @@
 // What users get wrong when they prepare texts: `prepare` says so in one line,
 // ends with code 2, and leaves everything as it was.
 
-#include <map>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/mistakes.h"

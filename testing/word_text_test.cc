@@ -1,5 +1,6 @@
 #include "testing/word_text.h"
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
