@@ -62,7 +62,7 @@ TEST(PrepareBadInputTest, AVocabularyThatIsNoneIsRefused) {
        {{"bad.safetensors", "a"}}},
       {"prepare",
        {"--vocab_from=old"},
-       {"--vocab_from: old/manifest.json: "},
+       {"--vocab_from: old: manifest.json: "},
        {{"old/manifest.json", "{}"}}},
       {"prepare",
        {"--vocab_from=bad.txt"},
