@@ -16,8 +16,6 @@
 #include "cmd/command_line.h"
 #include "cmd/prepare_vocab.h"
 #include "data/prepare.h"
-#include "data/shard_writer.h"
-#include "data/split.h"
 #include "data/text_encoder.h"
 #include "data/text_files.h"
 #include "data/vocab.h"
@@ -65,21 +63,11 @@ absl::StatusOr<int> ThreadsFromFlags() {
 
 absl::Status NumbersFromFlags(PrepareOptions& options) {
   options.min_count = absl::GetFlag(FLAGS_min_count);
-  if (options.min_count < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--min_count=", options.min_count, ": must be at least 1"));
-  }
   options.fractions = {absl::GetFlag(FLAGS_val_fraction),
                        absl::GetFlag(FLAGS_test_fraction)};
-  CHARRNN_RETURN_IF_ERROR(CheckSplitFractions(options.fractions));
   options.shard_bytes = absl::GetFlag(FLAGS_shard_bytes);
-  if (options.shard_bytes < ShardWriter::kMinShardBytes ||
-      options.shard_bytes > ShardWriter::kMaxShardBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--shard_bytes=", options.shard_bytes, ": must be from ",
-        ShardWriter::kMinShardBytes, " to ", ShardWriter::kMaxShardBytes));
-  }
-  return absl::OkStatus();
+  // Now: a vocabulary may be long to find.
+  return CheckPrepareOptions(options);
 }
 
 // Flags that mean nothing beside the others are a misunderstanding.
@@ -120,12 +108,6 @@ absl::Status VocabFromFlags(FileSystem& files,
     return absl::InvalidArgumentError(absl::StrCat(
         "--encoding=", EncodingName(options.encoding), ": ", path, " reads ",
         EncodingName(vocab->encoding()), ": leave the flag out"));
-  }
-  if (options.unknown == UnknownPolicy::kReplace && vocab->unknown_id() < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--unknown=replace: the vocabulary of ", path,
-        " lacks U+FFFD, which would stand for unknown characters: use "
-        "--unknown=drop, or a vocabulary that was made with --min_count"));
   }
   options.vocab = *std::move(vocab);
   return absl::OkStatus();

@@ -100,7 +100,6 @@ TEST_F(PrepareFlagsTest, FlagsThatDoNotGoTogetherAreRefused) {
   ExpectRefused({vocab, "--min_count=2"}, "--min_count: makes a vocabulary");
   ExpectRefused({"--unknown=drop"}, "--unknown: the vocabulary of the texts");
   ExpectRefused({"--min_count=2", "--encoding=bytes"}, "--min_count: there");
-  ExpectRefused({vocab, "--unknown=replace"}, "--unknown=replace: the ");
   ExpectRefused({vocab, "--unknown=keep"}, "--unknown=keep: must be error");
 }
 

@@ -44,6 +44,9 @@ TEST(PrepareBadInputTest, FlagsThatCannotBeAreRefused) {
        {"--vocab_from=text.txt", "--unknown=replace"},
        {"--unknown=replace: ", "U+FFFD", "--unknown=drop"}},
       {"prepare",
+       {"--vocab_from=text.txt", "--encoding=bytes", "--unknown=replace"},
+       {"--unknown: ", "leave the flag out"}},
+      {"prepare",
        {"--vocab_from=text.txt", "--min_count=2"},
        {"--min_count: ", "leave one out"}},
   });
@@ -72,6 +75,10 @@ TEST(PrepareBadInputTest, AVocabularyThatIsNoneIsRefused) {
        {"--vocab_from=few.txt"},
        {"text.txt: the character o at byte offset 0", "--unknown=drop"},
        {{"few.txt", "xyz"}}},
+      {"prepare",
+       {"--vocab_from=few.txt", "--unknown=drop"},
+       {"text.txt: all ", "were dropped", "another --vocab_from"},
+       {{"few.txt", "\u4E2D"}}},
   });
 }
 
