@@ -40,25 +40,24 @@ ABSL_FLAG(double, test_fraction, 0,
           "Share of the text, at its end, that is held out to test with.");
 ABSL_FLAG(int64_t, shard_bytes, 67108864,
           "Bytes of a shard, a file of the set, at most.");
-ABSL_FLAG(int, threads, 0, "CPU threads to work with; 0: all cores.");
+ABSL_FLAG(int, threads, 0,
+          "CPU threads to work with, at most 16; 0: all cores, or 16 where "
+          "there are more.");
 
 namespace charrnn {
 namespace {
 
-// More than any machine has; a slip of the finger.
-constexpr int kMaxThreads = 4096;
 // More would not be faster than any disk, and each takes memory.
-constexpr int kMostUsefulThreads = 16;
+constexpr int kMaxThreads = 16;
 
 absl::StatusOr<int> ThreadsFromFlags() {
   const int threads = absl::GetFlag(FLAGS_threads);
   if (threads < 0 || threads > kMaxThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("--threads=", threads, ": must be at least 0 and at most ",
-                     kMaxThreads));
+                     kMaxThreads, ": more would not be faster"));
   }
-  return std::min(threads == 0 ? NumUsableCores() : threads,
-                  kMostUsefulThreads);
+  return threads == 0 ? std::min(NumUsableCores(), kMaxThreads) : threads;
 }
 
 absl::Status NumbersFromFlags(PrepareOptions& options) {

@@ -32,7 +32,7 @@ TEST(PrepareBadInputTest, FlagsThatCannotBeAreRefused) {
       {"prepare", {"--val_fraction=1"}, {"--val_fraction=1: must be"}},
       {"prepare", {"--test_fraction=nan"}, {"--test_fraction=nan: must be"}},
       {"prepare", {"--shard_bytes=0"}, {"--shard_bytes=0: must be from 4"}},
-      {"prepare", {"--threads=5000"}, {"--threads=5000: must be"}},
+      {"prepare", {"--threads=64"}, {"--threads=64: ", "at most 16"}},
       {"prepare", {"--min_count=0"}, {"--min_count=0: must be"}},
       {"prepare", {"--min_count=1000000"}, {"--min_count=1000000: no char"}},
       {"prepare", {"--unknown=drop"}, {"--unknown: ", "--vocab_from"}},
