@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -34,6 +33,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/errno_status.h"
 #include "base/log.h"
 #include "base/memory_limit.h"
 #include "base/status_macros.h"
@@ -44,16 +44,6 @@ namespace {
 // Reads and creates as the user's umask allows.
 constexpr mode_t kFileMode = 0666;
 constexpr mode_t kDirectoryMode = 0777;
-
-// The error of the last system call, which was to do `what` to `path`.
-absl::Status ErrnoStatus(absl::string_view path, absl::string_view what) {
-  const int error = errno;
-  std::array<char, 256> buffer;
-  return absl::Status(
-      absl::ErrnoToStatusCode(error),
-      absl::StrCat(path, ": ", what, ": ",
-                   strerror_r(error, buffer.data(), buffer.size())));
-}
 
 // An open file's number; closes it at the end.
 class Descriptor {

@@ -2,13 +2,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -22,8 +20,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/errno_status.h"
 #include "base/log.h"
 
 namespace charrnn {
@@ -71,16 +69,6 @@ bool InstallHandler() {
   action.sa_sigaction = OnBusError;
   action.sa_flags = SA_SIGINFO;
   return sigaction(SIGBUS, &action, &previous_action) == 0;
-}
-
-// The error of the last system call, which was to do `what` to `path`.
-absl::Status ErrnoStatus(absl::string_view path, absl::string_view what) {
-  const int error = errno;
-  std::array<char, 256> buffer;
-  return absl::Status(
-      absl::ErrnoToStatusCode(error),
-      absl::StrCat(path, ": ", what, ": ",
-                   strerror_r(error, buffer.data(), buffer.size())));
 }
 
 // Maps what is open as `fd`; begin and size.

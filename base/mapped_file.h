@@ -27,7 +27,8 @@ namespace charrnn {
 class MappedFile {
  public:
   // Possible errors, all naming `path`: FailedPrecondition if it is no regular
-  // file; those of open(2) and mmap(2), as FileSystem has them.
+  // file; ResourceExhausted if the process has as many mappings as it may;
+  // others of open(2) and mmap(2), as FileSystem has them.
   static absl::StatusOr<std::unique_ptr<MappedFile>> Open(
       const std::string& path);
 

@@ -17,8 +17,6 @@
 #include "cmd/command_line.h"
 #include "cmd/prepare_vocab.h"
 #include "data/prepare.h"
-#include "data/shard_writer.h"
-#include "data/split.h"
 #include "data/text_encoder.h"
 #include "data/text_files.h"
 #include "data/vocab.h"
@@ -43,44 +41,33 @@ ABSL_FLAG(double, test_fraction, 0,
           "Share of the text, at its end, that is held out to test with.");
 ABSL_FLAG(int64_t, shard_bytes, 67108864,
           "Bytes of a shard, a file of the set, at most.");
-ABSL_FLAG(int, threads, 0, "CPU threads to work with; 0: all cores.");
+ABSL_FLAG(int, threads, 0,
+          "CPU threads to work with, at most 16; 0: all cores, or 16 where "
+          "there are more.");
 
 namespace charrnn {
 namespace {
 
-// More than any machine has; a slip of the finger.
-constexpr int kMaxThreads = 4096;
 // More would not be faster than any disk, and each takes memory.
-constexpr int kMostUsefulThreads = 16;
+constexpr int kMaxThreads = 16;
 
 absl::StatusOr<int> ThreadsFromFlags() {
   const int threads = absl::GetFlag(FLAGS_threads);
   if (threads < 0 || threads > kMaxThreads) {
     return absl::InvalidArgumentError(
         absl::StrCat("--threads=", threads, ": must be at least 0 and at most ",
-                     kMaxThreads));
+                     kMaxThreads, ": more would not be faster"));
   }
-  return std::min(threads == 0 ? NumUsableCores() : threads,
-                  kMostUsefulThreads);
+  return threads == 0 ? std::min(NumUsableCores(), kMaxThreads) : threads;
 }
 
 absl::Status NumbersFromFlags(PrepareOptions& options) {
   options.min_count = absl::GetFlag(FLAGS_min_count);
-  if (options.min_count < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--min_count=", options.min_count, ": must be at least 1"));
-  }
   options.fractions = {absl::GetFlag(FLAGS_val_fraction),
                        absl::GetFlag(FLAGS_test_fraction)};
-  CHARRNN_RETURN_IF_ERROR(CheckSplitFractions(options.fractions));
   options.shard_bytes = absl::GetFlag(FLAGS_shard_bytes);
-  if (options.shard_bytes < ShardWriter::kMinShardBytes ||
-      options.shard_bytes > ShardWriter::kMaxShardBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--shard_bytes=", options.shard_bytes, ": must be from ",
-        ShardWriter::kMinShardBytes, " to ", ShardWriter::kMaxShardBytes));
-  }
-  return absl::OkStatus();
+  // Now: a vocabulary may be long to find.
+  return CheckPrepareOptions(options);
 }
 
 // Flags that mean nothing beside the others are a misunderstanding.
@@ -121,12 +108,6 @@ absl::Status VocabFromFlags(FileSystem& files,
     return absl::InvalidArgumentError(absl::StrCat(
         "--encoding=", EncodingName(options.encoding), ": ", path, " reads ",
         EncodingName(vocab->encoding()), ": leave the flag out"));
-  }
-  if (options.unknown == UnknownPolicy::kReplace && vocab->unknown_id() < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--unknown=replace: the vocabulary of ", path,
-        " lacks U+FFFD, which would stand for unknown characters: use "
-        "--unknown=drop, or a vocabulary that was made with --min_count"));
   }
   options.vocab = *std::move(vocab);
   return absl::OkStatus();

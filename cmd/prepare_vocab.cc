@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "data/open_corpus.h"
 #include "data/shard_format.h"
+#include "data/shard_reader.h"
 #include "data/symbol_counts.h"
 #include "data/text_source.h"
 #include "data/utf8.h"
@@ -21,18 +22,6 @@
 
 namespace charrnn {
 namespace {
-
-absl::StatusOr<Vocab> VocabOfShards(FileSystem& files,
-                                    const std::string& manifest) {
-  CHARRNN_ASSIGN_OR_RETURN(const std::string text, files.ReadFile(manifest));
-  absl::StatusOr<ShardManifest> decoded = DecodeShardManifest(text);
-  if (!decoded.ok()) {
-    // Of input, and so no loss of ours.
-    return absl::InvalidArgumentError(
-        absl::StrCat(manifest, ": ", decoded.status().message()));
-  }
-  return std::move(decoded->vocab);
-}
 
 absl::StatusOr<Vocab> VocabOfText(FileSystem& files, const std::string& path,
                                   Encoding encoding) {
@@ -66,8 +55,11 @@ absl::StatusOr<Vocab> VocabOfText(FileSystem& files, const std::string& path,
 
 absl::StatusOr<Vocab> VocabFrom(FileSystem& files, const std::string& path,
                                 Encoding encoding) {
-  const std::string manifest = JoinPath(path, kShardManifestFileName);
-  if (files.Exists(manifest)) return VocabOfShards(files, manifest);
+  if (files.Exists(JoinPath(path, kShardManifestFileName))) {
+    CHARRNN_ASSIGN_OR_RETURN(ShardManifest manifest,
+                             ReadShardManifest(files, path));
+    return std::move(manifest.vocab);
+  }
   if (IsFolder(files, path) || absl::EndsWith(path, ".safetensors") ||
       absl::EndsWith(path, ".pt")) {
     CHARRNN_ASSIGN_OR_RETURN(NamedModel named, FindAndLoadModel(files, path));

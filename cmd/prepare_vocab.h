@@ -13,8 +13,9 @@ namespace charrnn {
 // or a step's folder, a .safetensors or .pt file, or else a text, whose size
 // does not matter and which is read in `encoding`.
 //
-// Possible errors: InvalidArgument, naming the file, if it is damaged, empty or
-// ill-formed; those of FindModelFile and LoadModel; the file system's.
+// Possible errors: InvalidArgument, naming the file, if a text is empty or
+// ill-formed; those of ReadShardManifest, FindModelFile and LoadModel; the file
+// system's.
 absl::StatusOr<Vocab> VocabFrom(FileSystem& files, const std::string& path,
                                 Encoding encoding);
 

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "data/corpus_error.h"
 #include "data/vocab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -73,9 +74,11 @@ TEST_F(PrepareVocabTest, ATextThatHasNoneIsRefused) {
 TEST_F(PrepareVocabTest, AShardSetsIsTheOneOfItsManifest) {
   WriteShardSet(directory_.File("set"), "ab\u4E2Dababab\u4E2D");
   EXPECT_THAT(From(directory_.File("set")), IsOkAndHolds(abc_));
-  EXPECT_THAT(From(Dirname(Write("bad/manifest.json", "{}"))),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("bad/manifest.json: ")));
+  const absl::StatusOr<Vocab> bad =
+      From(Dirname(Write("bad/manifest.json", "{}")));
+  EXPECT_THAT(bad, StatusIs(absl::StatusCode::kDataLoss,
+                            HasSubstr("bad: manifest.json: its bytes are")));
+  EXPECT_TRUE(IsCorpusError(bad.status()));
 }
 
 TEST_F(PrepareVocabTest, AModelsIsTheOneItWasTrainedWith) {

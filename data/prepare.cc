@@ -35,8 +35,8 @@
 namespace charrnn {
 namespace {
 
-// So many that a folder can still be listed and a manifest read at once.
-constexpr int64_t kMaxShards = 100000;
+// No character of UTF-8 has more.
+constexpr int64_t kMaxBytesOfCharacter = 4;
 
 using Work = absl::FunctionRef<void(int worker, const TextBlock&)>;
 using Finish = absl::FunctionRef<absl::Status(int worker, const TextBlock&)>;
@@ -94,15 +94,19 @@ class Preparation {
   absl::StatusOr<PrepareResult> Run();
 
  private:
-  // Errors that can be told before anything is read.
-  absl::Status CheckOptions() const;
-
   // Sees to it that there is a vocabulary, if need be by counting.
   absl::Status FindVocab();
   absl::Status MakeVocab(const SymbolCounts& counts);
 
-  // Whether `num_ids` can be split and stored.
+  // Whether the ids can be split and stored, as far as it is known how many
+  // there will be.
+  absl::Status CheckSize(const std::string& folder) const;
+
+  // Whether `num_ids`, or more, can be stored.
   absl::Status CheckRoom(int64_t num_ids, const std::string& folder) const;
+
+  // How the ids that were written are split.
+  absl::StatusOr<Split> SplitIds() const;
 
   // Encodes the text and gives it to `writer`.
   absl::Status Write(ShardWriter& writer);
@@ -130,24 +134,8 @@ class Preparation {
   PrepareResult result_;
 };
 
-absl::Status Preparation::CheckOptions() const {
-  CHARRNN_RETURN_IF_ERROR(CheckSplitFractions(options_.fractions));
-  if (options_.min_count < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--min_count=", options_.min_count, ": must be at least 1"));
-  }
-  if (unknown_ == UnknownPolicy::kReplace && vocab_ &&
-      vocab_->unknown_id() < 0) {
-    return absl::InvalidArgumentError(
-        "--unknown=replace: the vocabulary lacks U+FFFD, which would stand for "
-        "unknown characters: use --unknown=drop, or a vocabulary that was made "
-        "with --min_count");
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<PrepareResult> Preparation::Run() {
-  CHARRNN_RETURN_IF_ERROR(CheckOptions());
+  CHARRNN_RETURN_IF_ERROR(CheckPrepareOptions(options_));
   CHARRNN_ASSIGN_OR_RETURN(total_bytes_, TotalSize(files_, options_.inputs));
   if (total_bytes_ == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -162,11 +150,7 @@ absl::StatusOr<PrepareResult> Preparation::Run() {
   CHARRNN_ASSIGN_OR_RETURN(const auto writer,
                            ShardWriter::Create(&files_, folder->path(), *vocab_,
                                                options_.shard_bytes));
-  const int64_t num_ids =
-      encoding_ == Encoding::kBytes ? total_bytes_ : counted_;
-  if (num_ids >= 0) {
-    CHARRNN_RETURN_IF_ERROR(CheckRoom(num_ids, folder->path()));
-  }
+  CHARRNN_RETURN_IF_ERROR(CheckSize(folder->path()));
   CHARRNN_RETURN_IF_ERROR(Write(*writer));
   CHARRNN_RETURN_IF_ERROR(folder->Commit());
   return std::move(result_);
@@ -202,12 +186,7 @@ absl::Status Preparation::MakeVocab(const SymbolCounts& counts) {
   counted_ = counts.total();
   std::vector<char32_t> symbols = counts.AtLeast(options_.min_count);
   const size_t num_different = counts.AtLeast(1).size();
-  if (num_different == 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name_,
-                     ": holds one distinct symbol only, so there is nothing to "
-                     "learn; use a text with at least two"));
-  }
+  if (num_different == 1) return Annotate(OneSymbolError(), name_);
   if (symbols.empty()) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "--min_count=%d: no character of %s occurs as often: use a smaller one",
@@ -226,20 +205,26 @@ absl::Status Preparation::MakeVocab(const SymbolCounts& counts) {
   return absl::OkStatus();
 }
 
+absl::Status Preparation::CheckSize(const std::string& folder) const {
+  const int64_t num_ids =
+      encoding_ == Encoding::kBytes ? total_bytes_ : counted_;
+  if (num_ids >= 0) {
+    const auto split = SplitCorpus(num_ids, options_.fractions);
+    if (!split.ok()) return Annotate(split.status(), name_);
+    return CheckRoom(num_ids, folder);
+  }
+  // Of what is dropped there may be any number.
+  if (unknown_ == UnknownPolicy::kDrop) return absl::OkStatus();
+  return CheckRoom(total_bytes_ / kMaxBytesOfCharacter, folder);
+}
+
 absl::Status Preparation::CheckRoom(int64_t num_ids,
                                     const std::string& folder) const {
-  if (const auto split = SplitCorpus(num_ids, options_.fractions);
-      !split.ok()) {
-    return Annotate(split.status(), name_);
-  }
   const int id_bytes = IdBytes(vocab_->size());
-  const int64_t shards =
-      num_ids / std::max<int64_t>(options_.shard_bytes / id_bytes, 1);
-  if (shards > kMaxShards) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "--shard_bytes=%d: makes %d shards of %s, more than %d: use larger "
-        "ones",
-        options_.shard_bytes, shards, name_, kMaxShards));
+  const int64_t most_ids =
+      options_.shard_bytes / id_bytes * ShardWriter::kMaxShards;
+  if (num_ids > most_ids) {
+    return Annotate(ShardWriter::TooManyShards(options_.shard_bytes), name_);
   }
   CHARRNN_ASSIGN_OR_RETURN(const int64_t free, files_.FreeSpace(folder));
   const int64_t needed = ShardFileBytes(id_bytes, num_ids);
@@ -285,21 +270,35 @@ absl::Status Preparation::Write(ShardWriter& writer) {
       return HasChanged(sources[i].name);
     }
   }
-  if (constant && !options_.vocab) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name_,
-                     ": holds one distinct symbol only, so there is nothing to "
-                     "learn; use a text with at least two"));
-  }
+  if (constant && !options_.vocab) return Annotate(OneSymbolError(), name_);
   result_.text_bytes -= dropped_bytes;
-  CHARRNN_ASSIGN_OR_RETURN(result_.split,
-                           SplitCorpus(result_.num_ids, options_.fractions));
+  CHARRNN_ASSIGN_OR_RETURN(result_.split, SplitIds());
   const int64_t ids_of_shard = options_.shard_bytes / writer.id_bytes();
   result_.num_shards = (result_.num_ids + ids_of_shard - 1) / ids_of_shard;
   result_.vocab_size = vocab_->size();
   result_.vocab_has_unknown = vocab_->unknown_id() >= 0;
   return writer.Finish(options_.fractions, std::move(sources),
                        result_.text_bytes);
+}
+
+absl::StatusOr<Split> Preparation::SplitIds() const {
+  absl::StatusOr<Split> split =
+      SplitCorpus(result_.num_ids, options_.fractions);
+  if (split.ok()) return split;
+  const UnknownCharacters& unknown = result_.unknown;
+  if (unknown_ != UnknownPolicy::kDrop || unknown.count() == 0) {
+    return Annotate(split.status(), name_);
+  }
+  if (result_.num_ids == 0) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s: all %d characters were dropped, since the vocabulary lacks them "
+        "(%s): use another --vocab_from",
+        name_, unknown.count(), unknown.Shown()));
+  }
+  return Annotate(split.status(),
+                  absl::StrFormat("%s: without the %d characters that the "
+                                  "vocabulary lacks (%s)",
+                                  name_, unknown.count(), unknown.Shown()));
 }
 
 absl::StatusOr<std::vector<SourceFile>> Preparation::ReadAll(int pass,
@@ -350,6 +349,31 @@ absl::Status Preparation::Describe(const Flaw& flaw,
 }
 
 }  // namespace
+
+absl::Status CheckPrepareOptions(const PrepareOptions& options) {
+  CHARRNN_RETURN_IF_ERROR(CheckSplitFractions(options.fractions));
+  CHARRNN_RETURN_IF_ERROR(ShardWriter::CheckShardBytes(options.shard_bytes));
+  if (options.min_count < 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--min_count=", options.min_count, ": must be at least 1"));
+  }
+  if (options.unknown == UnknownPolicy::kError || !options.vocab) {
+    return absl::OkStatus();
+  }
+  if (options.vocab->encoding() == Encoding::kBytes) {
+    return absl::InvalidArgumentError(
+        "--unknown: the vocabulary has all bytes, so that none is unknown: "
+        "leave the flag out");
+  }
+  if (options.unknown == UnknownPolicy::kReplace &&
+      options.vocab->unknown_id() < 0) {
+    return absl::InvalidArgumentError(
+        "--unknown=replace: the vocabulary lacks U+FFFD, which would stand for "
+        "unknown characters: use --unknown=drop, or a vocabulary that was made "
+        "with --min_count");
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<PrepareResult> Prepare(FileSystem& files, ThreadPool& pool,
                                       const PrepareOptions& options) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/files.h"
 #include "base/thread_pool.h"
@@ -64,15 +65,23 @@ struct PrepareResult {
   UnknownCharacters unknown;  // what the vocabulary lacked
 };
 
+// What can be said against `options` before anything is read: InvalidArgument
+// names the flag of a number that is out of range, or of a policy that the
+// vocabulary does not allow. Prepare() begins with it.
+absl::Status CheckPrepareOptions(const PrepareOptions& options);
+
 // Makes a shard set of texts, in one pass over them, or in two where the
 // vocabulary is made of UTF-8; on all threads of `pool`, in memory that does
 // not depend on the texts' size. The set appears under its name when it is
-// whole; on an error nothing is left.
+// whole; on an error nothing is left, unless the message says that it is whole
+// (UnfinishedFolder::Commit).
 //
 // Possible errors:
 //   kInvalidArgument: ill-formed UTF-8, with file and offset; a character that
 //     the vocabulary lacks and that may not be; a text that is empty, too small
-//     to be split, or of one distinct symbol; a bad number in `options`.
+//     to be split, or of one distinct symbol, or none of whose characters the
+//     vocabulary has; those of CheckPrepareOptions; more shards than a
+//     ShardWriter makes.
 //   kFailedPrecondition: a text has changed between the passes.
 //   kResourceExhausted: the disk is full, or will be.
 //   kCancelled: stopped.

@@ -19,6 +19,7 @@
 #include "base/thread_pool.h"
 #include "data/corpus.h"
 #include "data/shard_format.h"
+#include "data/shard_writer.h"
 #include "data/split.h"
 #include "data/text_encoder.h"
 #include "data/utf8.h"
@@ -243,6 +244,51 @@ TEST_F(PrepareTest, CharactersOutsideAGivenVocabularyFollowThePolicy) {
   EXPECT_EQ(Manifest().text_bytes, 8);
 }
 
+TEST_F(PrepareTest, WhatIsLeftOutIsToldWhereTooLittleIsLeft) {
+  options_.unknown = UnknownPolicy::kDrop;
+  options_.vocab = Vocab::FromSymbols({U'a', U'b'});
+  Read({"xyzx"});
+  EXPECT_THAT(Run(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("0.txt: all 4 characters were dropped"),
+                             HasSubstr("(x y z): use another --vocab_from"))));
+  Read({"xaxb"});
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kInvalidArgument,
+                              HasSubstr("0.txt: without the 2 characters that "
+                                        "the vocabulary lacks (x): a text of "
+                                        "2 characters leaves")));
+  Read({"ab"});
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kInvalidArgument,
+                              HasSubstr("0.txt: a text of 2 characters")));
+  ExpectNothingLeft();
+}
+
+TEST_F(PrepareTest, AmongBytesNoneIsUnknown) {
+  Read({MixedText(3)});
+  options_.vocab = *Vocab::FromText("any", Encoding::kBytes);
+  for (const UnknownPolicy unknown :
+       {UnknownPolicy::kDrop, UnknownPolicy::kReplace}) {
+    options_.unknown = unknown;
+    EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                AllOf(HasSubstr("--unknown: "),
+                                      HasSubstr("leave the flag out"))));
+  }
+  options_.unknown = UnknownPolicy::kError;
+  EXPECT_THAT(Run(), IsOk());
+}
+
+TEST_F(PrepareTest, NumbersOutOfRangeAreRefusedBeforeAnythingIsRead) {
+  Read({MixedText(3)});
+  options_.progress = [](const PrepareOptions::Progress&) { FAIL(); };
+  options_.shard_bytes = 3;
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kInvalidArgument,
+                              HasSubstr("--shard_bytes=3: must be from 4")));
+  options_.shard_bytes = 256;
+  options_.min_count = 0;
+  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kInvalidArgument,
+                              HasSubstr("--min_count=0: must be")));
+}
+
 TEST_F(PrepareTest, IllFormedTextIsFoundInItsFile) {
   const std::string good = MixedText(30);
   Read({good, good, absl::StrCat(good, "\xFF", good), good, "\xFE"});
@@ -290,14 +336,62 @@ TEST_F(PrepareTest, ATextThatCannotBeLearntIsRefused) {
   }
 }
 
-TEST_F(PrepareTest, TooManyShardsAreRefused) {
-  std::string text(500000, 'a');
-  text += 'b';
-  Read({text});
+TEST_F(PrepareTest, TooManyShardsAreRefusedBeforehand) {
   options_.shard_bytes = 4;
-  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kInvalidArgument,
-                              HasSubstr("--shard_bytes=4: makes 125000")));
-  ExpectNothingLeft();
+  options_.block_bytes = 1 << 20;
+  const auto expect_refused = [&](int characters) {
+    Read({std::string(characters, 'a') + "b"});
+    bool written = false;
+    options_.progress = [&](const PrepareOptions::Progress& progress) {
+      written = written || progress.pass == progress.num_passes;
+    };
+    EXPECT_THAT(
+        Run(),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 AllOf(HasSubstr("0.txt: --shard_bytes=4: makes more than "),
+                       HasSubstr("use larger ones"))));
+    EXPECT_FALSE(written);
+    ExpectNothingLeft();
+  };
+  const auto most = static_cast<int>(4 * ShardWriter::kMaxShards);
+  expect_refused(most);
+  options_.encoding = Encoding::kBytes;
+  expect_refused(most);
+  // How many characters there are is not known, but how many at least.
+  options_.vocab = Vocab::FromSymbols({U'a', U'b'});
+  expect_refused(4 * most + 3);
+}
+
+// A disk on which few bytes are free.
+class SmallDisk : public FaultInjectingFileSystem {
+ public:
+  explicit SmallDisk(int64_t free)
+      : FaultInjectingFileSystem(FileSystem::Real()), free_(free) {}
+  absl::StatusOr<int64_t> FreeSpace(const std::string& /*path*/) override {
+    return free_;
+  }
+
+ private:
+  const int64_t free_;
+};
+
+TEST_F(PrepareTest, ADiskThatCannotSufficeIsToldBeforehand) {
+  Read({std::string(4000, 'a') + "b"});
+  options_.shard_bytes = 4000;
+  SmallDisk disk(/*free=*/1000);
+  ThreadPool pool(2);
+  const auto expect_refused = [&] {
+    EXPECT_THAT(
+        Prepare(disk, pool, options_),
+        StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("are free")));
+    ExpectNothingLeft();
+  };
+  expect_refused();
+  options_.vocab = Vocab::FromSymbols({U'a', U'b'});
+  expect_refused();
+  // All may be dropped.
+  options_.unknown = UnknownPolicy::kDrop;
+  EXPECT_THAT(Prepare(disk, pool, options_), IsOk());
 }
 
 TEST_F(PrepareTest, ATextThatChangesBetweenThePassesIsNoticed) {

@@ -160,6 +160,9 @@ class ShardCorpus : public Corpus {
   uint32_t ids_crc32c() const override { return manifest_.ids_crc32c; }
 
  private:
+  // What `status`, of a shard that finds no place in memory, means to users.
+  absl::Status NoMoreMappings(const absl::Status& status) const;
+
   // The shard that holds id number `offset`, which is below size().
   size_t ShardOf(int64_t offset) const {
     return std::upper_bound(ends_.begin(), ends_.end(), offset) - ends_.begin();
@@ -175,6 +178,15 @@ class ShardCorpus : public Corpus {
   std::vector<int64_t> ends_;  // of the shards, in ids of the corpus
 };
 
+absl::Status ShardCorpus::NoMoreMappings(const absl::Status& status) const {
+  return CorpusError(absl::Status(
+      status.code(),
+      absl::StrCat(status.message(), ": the system lets this process map ",
+                   shards_.size(), " of ", manifest_.shards.size(),
+                   " shards: prepare the set again with larger "
+                   "--shard_bytes")));
+}
+
 absl::Status ShardCorpus::Open() {
   int64_t end = 0;
   for (const ShardEntry& entry : manifest_.shards) {
@@ -183,6 +195,8 @@ absl::Status ShardCorpus::Open() {
     auto file = MappedFile::Open(path);
     if (absl::IsNotFound(file.status())) {
       file = nullptr;
+    } else if (absl::IsResourceExhausted(file.status())) {
+      return NoMoreMappings(file.status());
     } else if (!file.ok()) {
       return file.status();
     }

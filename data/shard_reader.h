@@ -29,6 +29,8 @@ absl::StatusOr<ShardManifest> ReadShardManifest(FileSystem& files,
 //
 // Possible errors, as those of ReadShardManifest, also:
 //   kDataLoss: a shard is shorter or longer than the manifest says.
+//   kResourceExhausted: there are more shards than the system lets a process
+//     map; a CorpusError(), as the one before.
 //   Those of MappedFile::Open.
 absl::StatusOr<std::unique_ptr<Corpus>> OpenShards(FileSystem& files,
                                                    const std::string& folder);

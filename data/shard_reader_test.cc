@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -336,6 +337,57 @@ TEST_F(ShardReaderTest, AShardThatIsNoFileIsRefused) {
   ASSERT_THAT(Files().CreateDirectories(ShardPath(1)), IsOk());
   EXPECT_THAT(Open(set_), StatusIs(absl::StatusCode::kFailedPrecondition,
                                    HasSubstr(ShardPath(1))));
+}
+
+// Leaves this process room for fewer than `left` mappings while it lives.
+class FewMappings {
+ public:
+  explicit FewMappings(int64_t left)
+      : page_(sysconf(_SC_PAGESIZE)),
+        size_(kMostPages * page_),
+        begin_(static_cast<char*>(
+            mmap(nullptr, size_, PROT_NONE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0))) {
+    // Neighbours of different rights are mappings of their own.
+    int64_t page = 1;
+    while (page < kMostPages && Protect(page, PROT_READ)) page += 2;
+    full_ = page < kMostPages;
+    for (; left > 0 && page > 2; left -= 2) Protect(page -= 2, PROT_NONE);
+  }
+  ~FewMappings() { munmap(begin_, size_); }
+
+  // Whether this machine has a limit that could be reached.
+  bool full() const { return full_; }
+
+ private:
+  static constexpr int64_t kMostPages = 1 << 18;
+
+  bool Protect(int64_t page, int rights) {
+    return mprotect(begin_ + page * page_, page_, rights) == 0;
+  }
+
+  const int64_t page_;
+  const int64_t size_;
+  char* const begin_;
+  bool full_ = false;
+};
+
+TEST_F(ShardReaderTest, MoreShardsThanCanBeMappedAreToldWithAWayOut) {
+  ShardSetOptions options;
+  options.shard_bytes = 50;
+  WriteShardSet(set_, SomeText(12'000, 100), options);
+  absl::Status status;
+  {
+    const FewMappings few(/*left=*/100);
+    if (!few.full()) GTEST_SKIP() << "vm.max_map_count is large here";
+    status = Open(set_).status();
+  }
+  EXPECT_THAT(
+      status,
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               AllOf(HasSubstr(".ids: cannot map: "), HasSubstr(" of 240 "),
+                     HasSubstr("again with larger --shard_bytes"))));
+  EXPECT_TRUE(IsCorpusError(status));
 }
 
 TEST_F(ShardReaderTest, ManifestsCanBeReadAlone) {

@@ -62,19 +62,31 @@ uint32_t ExtendByIds(uint32_t crc, absl::string_view packed, int id_bytes) {
 absl::StatusOr<std::unique_ptr<ShardWriter>> ShardWriter::Create(
     FileSystem* files, const std::string& folder, const Vocab& vocab,
     int64_t shard_bytes) {
-  if (shard_bytes < kMinShardBytes || shard_bytes > kMaxShardBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--shard_bytes=", shard_bytes, ": must be from ",
-                     kMinShardBytes, " to ", kMaxShardBytes));
-  }
+  CHARRNN_RETURN_IF_ERROR(CheckShardBytes(shard_bytes));
   return std::unique_ptr<ShardWriter>(
       new ShardWriter(files, folder, vocab, shard_bytes));
+}
+
+absl::Status ShardWriter::CheckShardBytes(int64_t shard_bytes) {
+  if (shard_bytes >= kMinShardBytes && shard_bytes <= kMaxShardBytes) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--shard_bytes=", shard_bytes, ": must be from ",
+                   kMinShardBytes, " to ", kMaxShardBytes));
+}
+
+absl::Status ShardWriter::TooManyShards(int64_t shard_bytes) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--shard_bytes=", shard_bytes, ": makes more than ", kMaxShards,
+      " shards, and who reads them could not map them all: use larger ones"));
 }
 
 ShardWriter::ShardWriter(FileSystem* files, const std::string& folder,
                          const Vocab& vocab, int64_t shard_bytes)
     : files_(files),
       folder_(folder),
+      asked_shard_bytes_(shard_bytes),
       shard_bytes_(shard_bytes - shard_bytes % IdBytes(vocab.size())),
       manifest_(vocab) {
   buffer_.reserve(kBufferBytes);
@@ -100,12 +112,7 @@ absl::Status ShardWriter::Append(absl::string_view packed_ids) {
 
 absl::Status ShardWriter::Flush() {
   if (buffer_.empty()) return absl::OkStatus();
-  if (file_ == nullptr) {
-    const std::string path = JoinPath(
-        folder_, ShardFileName(static_cast<int64_t>(manifest_.shards.size())));
-    CHARRNN_ASSIGN_OR_RETURN(file_,
-                             files_->OpenForWrite(path, WriteMode::kCreate));
-  }
+  if (file_ == nullptr) CHARRNN_RETURN_IF_ERROR(BeginShard());
   const absl::string_view bytes = buffer_;
   for (size_t at = 0; at < bytes.size(); at += kShardBlockBytes) {
     const absl::string_view block = bytes.substr(at, kShardBlockBytes);
@@ -115,6 +122,15 @@ absl::Status ShardWriter::Flush() {
   CHARRNN_RETURN_IF_ERROR(file_->Append(bytes));
   flushed_ += static_cast<int64_t>(bytes.size());
   buffer_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status ShardWriter::BeginShard() {
+  const auto index = static_cast<int64_t>(manifest_.shards.size());
+  if (index == kMaxShards) return TooManyShards(asked_shard_bytes_);
+  CHARRNN_ASSIGN_OR_RETURN(
+      file_, files_->OpenForWrite(JoinPath(folder_, ShardFileName(index)),
+                                  WriteMode::kCreate));
   return absl::OkStatus();
 }
 

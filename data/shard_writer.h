@@ -31,8 +31,7 @@ class ShardWriter {
  public:
   // Sets out to write to `folder`, which exists and holds no shard yet. The
   // ids of a shard have `shard_bytes` bytes at most. `files` is not owned and
-  // outlives the writer. InvalidArgument unless `shard_bytes` is within
-  // [kMinShardBytes, kMaxShardBytes].
+  // outlives the writer. Possible errors: those of CheckShardBytes.
   static absl::StatusOr<std::unique_ptr<ShardWriter>> Create(
       FileSystem* files, const std::string& folder, const Vocab& vocab,
       int64_t shard_bytes);
@@ -40,6 +39,17 @@ class ShardWriter {
   static constexpr int64_t kMinShardBytes = 4;  // one id, however wide
   // A table of 16 MiB.
   static constexpr int64_t kMaxShardBytes = int64_t{16} << 30;
+
+  // InvalidArgument, naming the flag, unless `shard_bytes` is within
+  // [kMinShardBytes, kMaxShardBytes].
+  static absl::Status CheckShardBytes(int64_t shard_bytes);
+
+  // Whoever reads a set maps each of its shards, and Linux gives a process
+  // 65,530 mappings (vm.max_map_count), of which libraries take some.
+  static constexpr int64_t kMaxShards = 30000;
+
+  // What is wrong with `shard_bytes` where they make more than kMaxShards.
+  static absl::Status TooManyShards(int64_t shard_bytes);
 
   ~ShardWriter();
   ShardWriter(const ShardWriter&) = delete;
@@ -51,16 +61,17 @@ class ShardWriter {
   // Adds ids, each `id_bytes()` wide, the least significant byte first, whole
   // ones only, all in the vocabulary.
   //
-  // Possible errors: those of FileSystem, ResourceExhausted for a full disk
-  // among them. Nothing else may be called afterwards.
+  // Possible errors: InvalidArgument if they need more than kMaxShards; those
+  // of FileSystem, ResourceExhausted for a full disk among them. Nothing else
+  // may be called afterwards.
   absl::Status Append(absl::string_view packed_ids);
 
   // Ends the last shard and writes the manifest, so that a whole shard set lies
   // in the folder and would survive a power cut. `text_bytes` is the size of
   // the text that the ids stand for. Nothing may be called afterwards.
   //
-  // Possible errors: InvalidArgument if the ids cannot be split so
-  // (SplitCorpus); those of FileSystem.
+  // Possible errors: those of Append(); InvalidArgument if the ids cannot be
+  // split so (SplitCorpus).
   absl::Status Finish(const SplitFractions& fractions,
                       std::vector<SourceFile> sources, int64_t text_bytes);
 
@@ -72,6 +83,9 @@ class ShardWriter {
   // begins if there is none.
   absl::Status Flush();
 
+  // Begins a shard.
+  absl::Status BeginShard();
+
   // Ends the shard under way, which the disk then takes while the next one is
   // filled: a single one, so that not much is left to be waited for at the end.
   absl::Status EndShard();
@@ -81,7 +95,8 @@ class ShardWriter {
 
   FileSystem* const files_;
   const std::string folder_;
-  const int64_t shard_bytes_;  // a multiple of the ids' width
+  const int64_t asked_shard_bytes_;
+  const int64_t shard_bytes_;  // as many, as a multiple of the ids' width
 
   ShardManifest manifest_;  // as far as it is known
   std::string buffer_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/crc32c.h"
@@ -150,6 +151,44 @@ TEST(ShardWriterTest, ShardsOfASizeThatMakesNoSenseAreRefused) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          HasSubstr(absl::StrCat("--shard_bytes=", bytes))));
   }
+}
+
+// Files in memory that take anything and keep nothing.
+class NoFiles : public FaultInjectingFileSystem {
+ public:
+  NoFiles() : FaultInjectingFileSystem(&Files()) {}
+
+  absl::StatusOr<std::unique_ptr<WritableFile>> OpenForWrite(
+      const std::string& /*path*/, WriteMode /*mode*/) override {
+    ++num_opened_;
+    return std::make_unique<NoFile>();
+  }
+  int64_t num_opened() const { return num_opened_; }
+
+ private:
+  class NoFile : public WritableFile {
+    absl::Status Append(absl::string_view) override { return {}; }
+    absl::Status Sync() override { return {}; }
+    absl::Status Close() override { return {}; }
+  };
+
+  int64_t num_opened_ = 0;
+};
+
+TEST(ShardWriterTest, MoreShardsThanCanBeMappedAreRefused) {
+  NoFiles files;
+  const Vocab vocab = VocabOfSize(300);
+  const auto writer =
+      ShardWriter::Create(&files, "a", vocab, /*shard_bytes=*/5);
+  ASSERT_THAT(writer, IsOk());
+  const std::string shard(4, '\0');
+  for (int64_t i = 0; i < ShardWriter::kMaxShards; ++i) {
+    ASSERT_THAT((*writer)->Append(shard), IsOk());
+  }
+  EXPECT_THAT((*writer)->Append(shard),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--shard_bytes=5: makes more than 30000")));
+  EXPECT_EQ(files.num_opened(), ShardWriter::kMaxShards);
 }
 
 TEST(ShardWriterTest, TooFewIdsToBeSplitMakeNoSet) {

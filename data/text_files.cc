@@ -1,6 +1,8 @@
 #include "data/text_files.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -9,15 +11,42 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "data/shard_format.h"
 
 namespace charrnn {
 namespace {
 
+// What the first file of a shard set's or a checkpoint's folder is called.
+constexpr std::array<const char*, 2> kManifests = {kShardManifestFileName,
+                                                   "MANIFEST.json"};
+constexpr absl::string_view kBeginning = "{\"format\":\"charrnn.";
+
+// Whether `folder` holds no manifest of ours: a text of that name may be there.
+absl::Status CheckHoldsTexts(FileSystem& files, const std::string& folder) {
+  for (const char* name : kManifests) {
+    const auto file = files.OpenForRead(JoinPath(folder, name));
+    if (!file.ok()) continue;
+    std::array<char, kBeginning.size()> bytes;
+    const absl::StatusOr<size_t> size = (*file)->Read(absl::MakeSpan(bytes));
+    if (!size.ok() || absl::string_view(bytes.data(), *size) != kBeginning) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        folder, ": is a shard set or a checkpoint, as its ", name,
+        " says, and no text: name the texts that it was made of, or leave it "
+        "out"));
+  }
+  return absl::OkStatus();
+}
+
 // Adds the files below `folder` in any order.
 absl::Status AddFilesBelow(FileSystem& files, const std::string& folder,
                            std::vector<std::string>* found) {
+  CHARRNN_RETURN_IF_ERROR(CheckHoldsTexts(files, folder));
   CHARRNN_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                            files.ListDirectory(folder));
   for (const std::string& name : names) {
@@ -42,6 +71,7 @@ absl::StatusOr<std::vector<std::string>> FindTextFiles(
     FileSystem& files, const std::vector<std::string>& paths) {
   std::vector<std::string> found;
   for (const std::string& path : paths) {
+    CHARRNN_RETURN_IF_ERROR(CheckHoldsTexts(files, Dirname(path)));
     if (!files.ListDirectory(path).ok()) {
       found.push_back(path);
       continue;

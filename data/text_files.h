@@ -15,7 +15,9 @@ namespace charrnn {
 // ones, whose names begin with a dot, are left out below a folder, and so is
 // what is no file; links to files count, links to folders are not followed.
 //
-// Possible errors: NotFound for a folder without files; those of FileSystem.
+// Possible errors: NotFound for a folder without files; InvalidArgument, naming
+// it, for what is, lies in or holds the folder of a shard set or a checkpoint,
+// which are no text; those of FileSystem.
 absl::StatusOr<std::vector<std::string>> FindTextFiles(
     FileSystem& files, const std::vector<std::string>& paths);
 

@@ -21,9 +21,9 @@ using ::testing::HasSubstr;
 class TextFilesTest : public testing::Test {
  protected:
   // Makes a file below the test's own folder.
-  void Write(const std::string& name) {
+  void Write(const std::string& name, const std::string& contents = "text") {
     EXPECT_THAT(files_.CreateDirectories(Dirname(Path(name))), IsOk());
-    EXPECT_THAT(WriteFile(files_, Path(name), "text"), IsOk());
+    EXPECT_THAT(WriteFile(files_, Path(name), contents), IsOk());
   }
 
   std::string Path(const std::string& name) const {
@@ -87,6 +87,35 @@ TEST_F(TextFilesTest, AFolderWithoutFilesIsNamed) {
   EXPECT_THAT(
       FindTextFiles(files_, {Path("f")}),
       StatusIs(absl::StatusCode::kNotFound, HasSubstr(Path("f: holds no"))));
+}
+
+TEST_F(TextFilesTest, WhatThisProjectHasMadeOfTextsIsNoText) {
+  const auto expect_refused = [&](const std::string& path,
+                                  const std::string& folder) {
+    EXPECT_THAT(FindTextFiles(files_, {Path(path)}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr(Path(folder) + ": is a shard set or"),
+                               HasSubstr("name the texts"))))
+        << path;
+  };
+  Write("f/a.txt");
+  Write("f/set/shard-00000.ids");
+  Write("f/set/manifest.json", "{\"format\":\"charrnn.shards.1\",");
+  for (const char* path : {"f/set", "f/set/shard-00000.ids", "f"}) {
+    expect_refused(path, "f/set");
+  }
+  Write("run/step/model.safetensors");
+  Write("run/step/MANIFEST.json", "{\"format\":\"charrnn.checkpoint.1\",");
+  expect_refused("run", "run/step");
+}
+
+TEST_F(TextFilesTest, AManifestOfOthersIsATextAsAnyOther) {
+  Write("f/a.txt");
+  Write("f/manifest.json", "{\"format\":\"theirs\"}");
+  Write("g/MANIFEST.json", "");
+  EXPECT_THAT(
+      Find({"f", "g", "f/a.txt"}),
+      ElementsAre("f/a.txt", "f/manifest.json", "g/MANIFEST.json", "f/a.txt"));
 }
 
 TEST_F(TextFilesTest, AnOutputBelowAnInputFolderIsRefused) {

@@ -39,6 +39,7 @@ absl::StatusOr<std::unique_ptr<UnfinishedFolder>> UnfinishedFolder::Begin(
       files, WithoutSlashAtEnd(folder), std::move(is_ours)));
   CHARRNN_RETURN_IF_ERROR(made->CheckFree());
   CHARRNN_RETURN_IF_ERROR(made->CheckLeftovers());
+  const bool left = files->Exists(made->path_);
   CHARRNN_RETURN_IF_ERROR(files->CreateDirectories(made->path_));
   auto lock = files->Lock(JoinPath(made->path_, kLockName));
   if (absl::IsFailedPrecondition(lock.status())) {
@@ -49,7 +50,12 @@ absl::StatusOr<std::unique_ptr<UnfinishedFolder>> UnfinishedFolder::Begin(
   // Another process may have made it, and given back the lock, meanwhile.
   CHARRNN_RETURN_IF_ERROR(made->CheckFree());
   CHARRNN_RETURN_IF_ERROR(made->CheckLeftovers());
-  CHARRNN_RETURN_IF_ERROR(made->RemoveOurs(/*aloud=*/true));
+  if (left) {
+    CHARRNN_LOG(WARNING) << made->path_
+                         << ": left by a run that was interrupted: starting "
+                            "over";
+  }
+  CHARRNN_RETURN_IF_ERROR(made->RemoveOurs());
   return made;
 }
 
@@ -92,16 +98,11 @@ absl::Status UnfinishedFolder::CheckLeftovers() const {
   return absl::OkStatus();
 }
 
-absl::Status UnfinishedFolder::RemoveOurs(bool aloud) const {
+absl::Status UnfinishedFolder::RemoveOurs() const {
   CHARRNN_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                            files_.ListDirectory(path_));
   for (const std::string& name : names) {
     if (name == kLockName || !is_ours_(name)) continue;
-    if (std::exchange(aloud, false)) {
-      CHARRNN_LOG(WARNING) << path_
-                           << ": left by a run that was interrupted: starting "
-                              "over";
-    }
     CHARRNN_RETURN_IF_ERROR(files_.Remove(JoinPath(path_, name)));
   }
   return absl::OkStatus();
@@ -110,7 +111,7 @@ absl::Status UnfinishedFolder::RemoveOurs(bool aloud) const {
 UnfinishedFolder::~UnfinishedFolder() {
   if (lock_ == nullptr) return;
   // What is left is found, and removed, by the next run.
-  RemoveOurs(/*aloud=*/false).IgnoreError();
+  RemoveOurs().IgnoreError();
   files_.Remove(JoinPath(path_, kLockName)).IgnoreError();
   files_.Remove(path_).IgnoreError();
 }
@@ -119,8 +120,15 @@ absl::Status UnfinishedFolder::Commit() {
   CHARRNN_RETURN_IF_ERROR(files_.Rename(path_, folder_));
   // Held until the name is there for others to find.
   const std::unique_ptr<FileLock> lock = std::move(lock_);
-  CHARRNN_RETURN_IF_ERROR(files_.SyncDirectory(Dirname(folder_)));
-  return files_.Remove(JoinPath(folder_, kLockName));
+  const absl::Status synced = files_.SyncDirectory(Dirname(folder_));
+  const absl::Status removed = files_.Remove(JoinPath(folder_, kLockName));
+  if (!removed.ok()) {
+    CHARRNN_LOG(WARNING) << removed.message()
+                         << ": it is in nobody's way, and may be removed";
+  }
+  return Annotate(synced, absl::StrCat(folder_,
+                                       ": is whole, but a power cut may still "
+                                       "undo it"));
 }
 
 }  // namespace charrnn

@@ -46,7 +46,11 @@ class UnfinishedFolder {
   const std::string& path() const { return path_; }
 
   // Gives the folder its name, for good: its files are synced already. Nothing
-  // else may be called afterwards. Possible errors: those of FileSystem.
+  // else may be called afterwards.
+  //
+  // Possible errors: those of FileSystem. If only the last sync failed, the
+  // folder is whole under its name, which a power cut may undo; the message
+  // says so. A lock that cannot be removed is a warning.
   absl::Status Commit();
 
  private:
@@ -56,8 +60,8 @@ class UnfinishedFolder {
   absl::Status CheckFree() const;
   // Whether all in the unfinished folder, if there is one, is ours.
   absl::Status CheckLeftovers() const;
-  // Removes what is ours in the unfinished folder, and says so if `aloud`.
-  absl::Status RemoveOurs(bool aloud) const;
+  // Removes what is ours in the unfinished folder.
+  absl::Status RemoveOurs() const;
 
   FileSystem& files_;
   const std::string folder_;

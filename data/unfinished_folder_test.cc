@@ -133,6 +133,44 @@ TEST_F(UnfinishedFolderTest, LeftoversAreRemovedAndSaidAloud) {
   EXPECT_THAT(Names("set.unfinished"), ElementsAre(".lock"));
 }
 
+TEST_F(UnfinishedFolderTest, SoIsALockThatIsAllThatIsLeft) {
+  Lines lines;
+  const LogCapture capture(&lines);
+  EXPECT_THAT(Begin(), IsOk());
+  EXPECT_FALSE(lines.Has("warning: "));
+  Write("set.unfinished/.lock", "123\n");
+  EXPECT_THAT(Begin(), IsOk());
+  EXPECT_TRUE(lines.Has("warning: " + folder_ +
+                        ".unfinished: left by a run that was interrupted"));
+}
+
+TEST_F(UnfinishedFolderTest, ALockThatCannotBeRemovedIsAWarning) {
+  FaultInjectingFileSystem files(&files_);
+  const FolderOr folder = BeginWith(files);
+  ASSERT_THAT(folder, IsOk());
+  Write("set.unfinished/ours1");
+  Lines lines;
+  const LogCapture capture(&lines);
+  files.Inject({/*operation=*/2});
+  EXPECT_THAT((*folder)->Commit(), IsOk());
+  EXPECT_THAT(files.operations(),
+              ElementsAre("Rename", "SyncDirectory", "Remove"));
+  EXPECT_TRUE(lines.Has("warning: injected fault"));
+  EXPECT_THAT(Names("set"), ElementsAre(".lock", "ours1"));
+}
+
+TEST_F(UnfinishedFolderTest, WhoseNameIsNotSyncedIsWholeWhichIsSaid) {
+  FaultInjectingFileSystem files(&files_);
+  const FolderOr folder = BeginWith(files);
+  ASSERT_THAT(folder, IsOk());
+  Write("set.unfinished/ours1");
+  files.Inject({/*operation=*/1});
+  EXPECT_THAT((*folder)->Commit(),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr(folder_ + ": is whole, but a power cut")));
+  EXPECT_THAT(Names("set"), ElementsAre("ours1"));
+}
+
 TEST_F(UnfinishedFolderTest, WhatSomebodyElseHasMadeIsNotDeleted) {
   Write("set.unfinished/ours1");
   Write("set.unfinished/theirs");

@@ -78,6 +78,12 @@ absl::string_view EncodingName(Encoding encoding) {
   return encoding == Encoding::kUtf8 ? "utf8" : "bytes";
 }
 
+absl::Status OneSymbolError() {
+  return absl::InvalidArgumentError(
+      "holds one distinct symbol only, so there is nothing to learn; use a "
+      "text with at least two");
+}
+
 Vocab::Vocab(Encoding encoding, std::vector<char32_t> symbols)
     : encoding_(encoding), symbols_(std::move(symbols)), starts_{0} {
   for (char32_t symbol : symbols_) {

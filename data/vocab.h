@@ -33,6 +33,10 @@ absl::Status ForEachSymbol(absl::string_view text, Encoding encoding,
   return absl::OkStatus();
 }
 
+// What is wrong with a text of one distinct symbol; whoever has its name puts
+// that before it.
+absl::Status OneSymbolError();
+
 // Numbers symbols in ascending order, as the sorted set of a text's
 // characters. A value: copyable, immutable, safe to read from any thread.
 //
