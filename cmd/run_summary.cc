@@ -1,7 +1,6 @@
 #include "cmd/run_summary.h"
 
 #include <string>
-#include <variant>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"

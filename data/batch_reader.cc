@@ -54,8 +54,9 @@ BatchReader::BatchReader(const Corpus* corpus, const BatchPlan& plan,
       filled_(options_.start_step),
       taken_(options_.start_step),
       offsets_(options_.num_rows) {
-  if (plan_.batches_per_epoch() > 0)
+  if (plan_.batches_per_epoch() > 0) {
     thread_ = std::thread(&BatchReader::Run, this);
+  }
 }
 
 BatchReader::~BatchReader() {

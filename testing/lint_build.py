@@ -29,7 +29,6 @@ _WITHOUT_TEST = {
     "//dist/worker:worker": "testing/dist_*_test run it as a process",
     "//dist:probe": "an interface, without behaviour",
     "//model:train_observer": "an interface, without behaviour",
-    "//testing:corpus_journey": "testing/large_corpus_test is one",
     "//testing:dist_job": "testing/soak_test and others are about its processes",
 }
 

@@ -254,10 +254,10 @@ void Job::Join(const wire::JoinRequest& request, wire::JoinResponse* response,
     return request.instruction_set() == instruction_set_;
   };
   if (is_heard() && !Ended(membership_->job_state())) {
-    const absl::Status joined = membership_->Join(
-        worker, {request.synced_generation(), request.step()},
-        request.left_generation(), OneLine(request.reason()), Now(),
-        request.needs_others());
+    const absl::Status joined =
+        membership_->Join(worker, {request.synced_generation(), request.step()},
+                          request.left_generation(), OneLine(request.reason()),
+                          Now(), request.needs_others());
     if (!joined.ok() && !Ended(membership_->job_state())) {
       AnswerDurably(joined, done);
       return;
