@@ -37,7 +37,7 @@ void Measure(int64_t text_bytes, int64_t limit_bytes) {
   CorpusJourney::Options options;
   options.text_bytes = text_bytes;
   options.limit_bytes = limit_bytes;
-  options.train_flags = {"--embedding_dim=128", "--hidden_dim=256",
+  options.train_flags = {"--embedding_dim=32", "--hidden_dim=64",
                          "--batch_size=128", "--seq_len=128"};
   options.first_steps = 200;
   options.last_steps = 400;

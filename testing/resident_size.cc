@@ -1,5 +1,6 @@
 #include "testing/resident_size.h"
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/match.h"
@@ -22,25 +23,38 @@ bool TakeBytes(absl::string_view line, absl::string_view name, int64_t* bytes) {
   return true;
 }
 
+ResidentSize Sum(const ResidentSize& a, const ResidentSize& b) {
+  return {a.anonymous + b.anonymous, a.libtorch + b.libtorch,
+          a.files + b.files};
+}
+
 }  // namespace
 
 ResidentSize ParseSmaps(absl::string_view smaps) {
-  ResidentSize size;
+  ResidentSize all;      // mappings but the last
+  ResidentSize mapping;  // the last
+  absl::string_view begin;
   bool of_libtorch = false;
-  int64_t resident = 0;  // of the mapping
-  int64_t bytes = 0;
+  int64_t resident = 0;
+  int64_t anonymous = 0;
   for (const absl::string_view line : absl::StrSplit(smaps, '\n')) {
-    if (TakeBytes(line, "Rss:", &bytes)) {
-      resident = bytes;
-    } else if (TakeBytes(line, "Anonymous:", &bytes)) {
-      size.anonymous += bytes;
-      (of_libtorch ? size.libtorch : size.files) += resident - bytes;
-    } else if (!line.empty() && absl::StrContains(line.substr(0, 20), "-")) {
-      // "7f00-7f01 r-xp 0 fe:00 12  /path": the next mapping begins.
-      of_libtorch = absl::StrContains(line, "/libtorch/");
+    if (TakeBytes(line, "Rss:", &resident)) continue;
+    if (TakeBytes(line, "Anonymous:", &anonymous)) {
+      mapping = {};
+      mapping.anonymous = anonymous;
+      (of_libtorch ? mapping.libtorch : mapping.files) = resident - anonymous;
+      continue;
     }
+    // "7f00-7f01 r-xp 0 fe:00 12  /path": the next mapping begins.
+    const size_t dash = line.find('-');
+    if (dash == absl::string_view::npos || line.find(' ') < dash) continue;
+    // One that grows while the system writes this is there twice.
+    if (line.substr(0, dash) != begin) all = Sum(all, mapping);
+    mapping = {};
+    begin = line.substr(0, dash);
+    of_libtorch = absl::StrContains(line, "/libtorch/");
   }
-  return size;
+  return Sum(all, mapping);
 }
 
 }  // namespace charrnn

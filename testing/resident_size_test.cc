@@ -38,6 +38,21 @@ TEST(ResidentSizeTest, MappingsAreSummedByWhatTheyAre) {
   EXPECT_EQ(size.total(), 1024 * 1860);
 }
 
+TEST(ResidentSizeTest, AMappingThatGrowsMeanwhileCountsOnce) {
+  const ResidentSize size = ParseSmaps(
+      "55ec45d00000-55ec49d00000 rw-p 00000000 00:00 0          [heap]\n"
+      "Rss:                 500 kB\n"
+      "Anonymous:           500 kB\n"
+      "55ec45d00000-55ec4a000000 rw-p 00000000 00:00 0          [heap]\n"
+      "Rss:                 600 kB\n"
+      "Anonymous:           600 kB\n"
+      "7f0000200000-7f0000300000 rw-p 00000000 00:00 0 \n"
+      "Rss:                  10 kB\n"
+      "Anonymous:            10 kB\n");
+  EXPECT_EQ(size.anonymous, 1024 * 610);
+  EXPECT_EQ(size.files, 0);
+}
+
 TEST(ResidentSizeTest, WhatThisProcessTouchesIsSeen) {
   constexpr int64_t kBytes = int64_t{32} << 20;
   const auto now = [] {
