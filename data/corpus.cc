@@ -156,11 +156,7 @@ absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromText(const std::string& name,
       encoding == Encoding::kUtf8
           ? vocab->size() == 1
           : text.find_first_not_of(text.front()) == std::string::npos;
-  if (constant) {
-    return absl::InvalidArgumentError(
-        "holds one distinct symbol only, so there is nothing to learn; use a "
-        "text with at least two");
-  }
+  if (constant) return OneSymbolError();
   return EncodeSmallest(name, text, *vocab);
 }
 
