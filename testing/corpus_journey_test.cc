@@ -1,12 +1,13 @@
 // A corpus needs no more memory than a small one, whatever its size, and no
 // more than a limit below what the text alone would take.
 
+#include "testing/corpus_journey.h"
+
 #include <cstdint>
 #include <cstdio>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "testing/corpus_journey.h"
 
 namespace charrnn {
 namespace {
