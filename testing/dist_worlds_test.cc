@@ -1,11 +1,15 @@
 // Training with any number of workers gives the bytes of training with one
 // process: `train` and `train_dist` as a user runs them.
 
+#include <signal.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "testing/run_outcome.h"
+#include "testing/status_matchers.h"
 #include "testing/subprocess.h"
 #include "testing/workplace.h"
 
@@ -98,6 +103,42 @@ TEST_P(WorldsTest, GoOnWithOneAnothersCheckpoints) {
   const SubprocessResult last = Train(
       workplace, "train", {}, {"--run_dir=run", "--resume", "--max_steps=0"});
   ASSERT_EQ(last.exit_code, 0) << last.stderr_text;
+  const auto outcome = RunOutcome(workplace, "run");
+  const auto expected = RunOutcome(workplace, "whole");
+  for (const char* what : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_TRUE(outcome.at(what) == expected.at(what)) << what;
+  }
+}
+
+TEST_P(WorldsTest, GoOnWithWhatOneAnotherLeftWhenKilled) {
+  const Workplace workplace;
+  workplace.Write("text.txt", PlainText(130));
+  std::vector<std::string> flags = Flags();
+  // So many steps that the job does not end before it is killed.
+  flags.insert(flags.end(),
+               {"--save_every=1", "--sample_every=0", "--num_epochs=40"});
+  ASSERT_EQ(Train(workplace, "train", flags, {"--run_dir=whole"}).exit_code, 0);
+  flags.insert(flags.end(), {"--run_dir=run", "--resume"});
+  // Four workers, then two, then three, and each time but the last the whole
+  // job is killed at once, within an epoch.
+  for (const auto& [world_size, moment] :
+       {std::pair(4, "step 40/"), std::pair(2, "step 100/"),
+        std::pair(3, "")}) {
+    std::vector<std::string> all = flags;
+    all.push_back(absl::StrCat("--nproc_per_node=", world_size));
+    SubprocessOptions options = workplace.Here(all);
+    options.deadline = absl::Minutes(4);
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const std::unique_ptr<Subprocess> job,
+        Subprocess::Start(RunfilePath("cmd/train_dist"), options));
+    if (*moment != '\0') {
+      ASSERT_THAT(job->WaitForOutput(moment), IsOk());
+      job->Signal(SIGKILL);
+    }
+    CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result, job->Wait());
+    ASSERT_EQ(result.signal, *moment != '\0' ? SIGKILL : 0)
+        << result.stderr_text;
+  }
   const auto outcome = RunOutcome(workplace, "run");
   const auto expected = RunOutcome(workplace, "whole");
   for (const char* what : {"model.safetensors", "optimizer.safetensors"}) {
