@@ -28,6 +28,7 @@
 #include "model/dropout.h"
 #include "model/loss.h"
 #include "model/parameter_layout.h"
+#include "model/rnn_state.h"
 
 namespace charrnn {
 namespace {

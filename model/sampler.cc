@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "model/char_rnn.h"
+#include "model/rnn_state.h"
 #include "model/token_sampler.h"
 #include "model/torch_status.h"
 

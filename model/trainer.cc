@@ -1,6 +1,5 @@
 #include "model/trainer.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>

@@ -1,7 +1,6 @@
 #include "model/training_plan.h"
 
 #include <cstdint>
-#include <variant>
 
 #include "absl/status/status.h"
 #include "data/chunk_index.h"

@@ -1,6 +1,5 @@
 #include "testing/long_memory_source.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 
