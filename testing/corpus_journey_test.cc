@@ -34,8 +34,9 @@ void ExpectNoMoreThan(const LimitedRun& small, const LimitedRun& large) {
   std::printf("%.1f MB, %.1f s; of the small one %.1f MB, %.1f s\n",
               static_cast<double>(large.peak.anonymous) / 1e6, large.wall_s,
               static_cast<double>(small.peak.anonymous) / 1e6, small.wall_s);
-  // An allocator's moods; the text is eight times that.
-  EXPECT_LE(large.peak.anonymous, small.peak.anonymous + 8 * kMegabyte);
+  // An allocator's moods, and peaks so short that one may be missed; the text
+  // is twice that.
+  EXPECT_LE(large.peak.anonymous, small.peak.anonymous + 32 * kMegabyte);
 }
 
 TEST(LargeCorpusTest, TakesNoMoreMemoryThanASmallOne) {
