@@ -1,10 +1,7 @@
 #include "data/corpus.h"
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,6 +17,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "data/packed_ids.h"
 #include "data/unknown_characters.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
@@ -50,18 +48,12 @@ class MemoryCorpus : public Corpus {
 
  protected:
   uint32_t ids_crc32c() const override {
-    constexpr size_t kBlock = 16 << 10;  // 64 KiB as words, which stay in cache
-    std::array<uint32_t, kBlock> words;
-    uint32_t crc = 0;
-    for (size_t offset = 0; offset < ids_.size(); offset += kBlock) {
-      const size_t count = std::min(kBlock, ids_.size() - offset);
-      std::copy_n(ids_.begin() + offset, count, words.begin());
-      // In memory as the machine has them: x86-64 is little-endian.
-      crc = ExtendCrc32c(
-          crc, absl::string_view(reinterpret_cast<const char*>(words.data()),
-                                 count * sizeof(words[0])));
-    }
-    return crc;
+    // In memory as they are packed: x86-64 is little-endian.
+    return ExtendIdsCrc32c(
+        0,
+        absl::string_view(reinterpret_cast<const char*>(ids_.data()),
+                          ids_.size() * sizeof(Id)),
+        sizeof(Id));
   }
 
  private:
@@ -132,14 +124,14 @@ absl::StatusOr<std::unique_ptr<Corpus>> Encode(std::string name,
 absl::StatusOr<std::unique_ptr<Corpus>> EncodeSmallest(const std::string& name,
                                                        const std::string& text,
                                                        const Vocab& vocab) {
-  const int greatest = vocab.size() - 1;
-  if (greatest <= std::numeric_limits<uint8_t>::max()) {
-    return Encode<uint8_t>(name, text, vocab);
+  switch (IdBytes(vocab.size())) {
+    case sizeof(uint8_t):
+      return Encode<uint8_t>(name, text, vocab);
+    case sizeof(uint16_t):
+      return Encode<uint16_t>(name, text, vocab);
+    default:
+      return Encode<uint32_t>(name, text, vocab);
   }
-  if (greatest <= std::numeric_limits<uint16_t>::max()) {
-    return Encode<uint16_t>(name, text, vocab);
-  }
-  return Encode<uint32_t>(name, text, vocab);
 }
 
 absl::StatusOr<std::unique_ptr<Corpus>> CorpusFromText(const std::string& name,

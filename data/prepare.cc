@@ -22,6 +22,7 @@
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "data/block_pipeline.h"
+#include "data/packed_ids.h"
 #include "data/shard_format.h"
 #include "data/shard_writer.h"
 #include "data/split.h"

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -23,6 +22,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strict_json.h"
+#include "data/packed_ids.h"
 #include "data/split.h"
 #include "data/vocab.h"
 
@@ -230,13 +230,6 @@ uint32_t Unpack(absl::string_view packed, absl::Span<int32_t> ids) {
 }
 
 }  // namespace
-
-int IdBytes(int vocab_size) {
-  const int greatest = vocab_size - 1;
-  if (greatest <= std::numeric_limits<uint8_t>::max()) return 1;
-  if (greatest <= std::numeric_limits<uint16_t>::max()) return 2;
-  return 4;
-}
 
 std::string ShardFileName(int64_t index) {
   return absl::StrFormat("shard-%05d.ids", index);

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "data/packed_ids.h"
 #include "data/split.h"
 #include "data/vocab.h"
 
@@ -23,9 +24,6 @@ inline constexpr char kShardManifestFileName[] = "manifest.json";
 // How many bytes of ids share a checksum: a page, so that who reads one id
 // reads nothing that he would not have to read anyway.
 inline constexpr int64_t kShardBlockBytes = 4096;
-
-// The bytes of an id: 1, 2 or 4, whichever suffices.
-int IdBytes(int vocab_size);
 
 // "shard-00000.ids" is the first one's.
 std::string ShardFileName(int64_t index);

@@ -65,14 +65,6 @@ absl::StatusOr<ShardManifest> Decode(absl::string_view text) {
   return DecodeShardManifest(text);
 }
 
-TEST(IdBytesTest, AreAsFewAsTheVocabularyAllows) {
-  EXPECT_EQ(IdBytes(1), 1);
-  EXPECT_EQ(IdBytes(256), 1);
-  EXPECT_EQ(IdBytes(257), 2);
-  EXPECT_EQ(IdBytes(65'536), 2);
-  EXPECT_EQ(IdBytes(65'537), 4);
-}
-
 TEST(ShardFileNameTest, SortsAsTheShardsDo) {
   EXPECT_EQ(ShardFileName(0), "shard-00000.ids");
   EXPECT_EQ(ShardFileName(12'345), "shard-12345.ids");

@@ -1,10 +1,8 @@
 #include "data/shard_writer.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <future>
 #include <memory>
 #include <string>
@@ -20,6 +18,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "data/packed_ids.h"
 #include "data/shard_format.h"
 #include "data/split.h"
 #include "data/vocab.h"
@@ -30,32 +29,6 @@ namespace {
 // Whole blocks, few enough to stay in the second-level cache, and enough for
 // a write(2) to cost nothing.
 constexpr int64_t kBufferBytes = 64 * kShardBlockBytes;
-
-// The checksum of the words that `packed`, of at most a block's bytes, holds as
-// ids of the type `Id`.
-template <typename Id>
-uint32_t ExtendByWords(uint32_t crc, absl::string_view packed) {
-  constexpr size_t kMost = kShardBlockBytes / sizeof(Id);
-  std::array<Id, kMost> ids{};
-  std::array<uint32_t, kMost> words;
-  std::memcpy(ids.data(), packed.data(), packed.size());
-  // All of them, whatever they are: a fixed number is what compilers like.
-  for (size_t i = 0; i < kMost; ++i) words[i] = ids[i];
-  return ExtendCrc32c(
-      crc, absl::string_view(reinterpret_cast<const char*>(words.data()),
-                             packed.size() / sizeof(Id) * sizeof(words[0])));
-}
-
-uint32_t ExtendByIds(uint32_t crc, absl::string_view packed, int id_bytes) {
-  switch (id_bytes) {
-    case 1:
-      return ExtendByWords<uint8_t>(crc, packed);
-    case 2:
-      return ExtendByWords<uint16_t>(crc, packed);
-    default:
-      return ExtendCrc32c(crc, packed);
-  }
-}
 
 }  // namespace
 
@@ -117,8 +90,9 @@ absl::Status ShardWriter::Flush() {
   for (size_t at = 0; at < bytes.size(); at += kShardBlockBytes) {
     const absl::string_view block = bytes.substr(at, kShardBlockBytes);
     block_crc32cs_.push_back(Crc32c(block));
-    manifest_.ids_crc32c = ExtendByIds(manifest_.ids_crc32c, block, id_bytes());
   }
+  manifest_.ids_crc32c =
+      ExtendIdsCrc32c(manifest_.ids_crc32c, bytes, id_bytes());
   CHARRNN_RETURN_IF_ERROR(file_->Append(bytes));
   flushed_ += static_cast<int64_t>(bytes.size());
   buffer_.clear();

@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "base/little_endian.h"
 #include "base/status_macros.h"
+#include "data/packed_ids.h"
 #include "data/shard_format.h"
 #include "data/utf8.h"
 #include "data/vocab.h"

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/log.h"
-#include "data/shard_format.h"
+#include "data/packed_ids.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
 

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "data/packed_ids.h"
 #include "data/shard_format.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
