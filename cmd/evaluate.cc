@@ -88,11 +88,8 @@ absl::StatusOr<Part> PartFromFlags(const Corpus& corpus,
 absl::StatusOr<EvaluationPlan> PlanFromFlags(const Corpus& corpus,
                                              const DataConfig& data) {
   CHARRNN_ASSIGN_OR_RETURN(const Part part, PartFromFlags(corpus, data));
-  if (const absl::Status present =
-          corpus.CheckPresent(part.begin, part.begin + part.size);
-      !present.ok()) {
-    return Annotate(present, "--data_path");
-  }
+  CHARRNN_RETURN_IF_ERROR(Annotate(
+      corpus.CheckPresent(part.begin, part.begin + part.size), "--data_path"));
   const EvaluationPlan plan =
       MakeEvaluationPlan(data.data_order, part.begin, part.size, data.seq_len);
   if (NumTargets(plan) == 0) {

@@ -316,9 +316,9 @@ absl::Status CheckText(const TrainingRequest& request) {
   CHARRNN_ASSIGN_OR_RETURN(
       const Split split, SplitCorpus(corpus.size(), {training.val_fraction,
                                                      training.test_fraction}));
-  const absl::Status present =
-      corpus.CheckPresent(0, split.train_size + split.validation_size);
-  return present.ok() ? present : Annotate(present, "--data_path");
+  return Annotate(
+      corpus.CheckPresent(0, split.train_size + split.validation_size),
+      "--data_path");
 }
 
 }  // namespace charrnn

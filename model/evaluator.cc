@@ -47,18 +47,31 @@ constexpr int64_t kGrainStreamsGpu = 32;
 // slower ones, for which they wait, for dead.
 constexpr int64_t kRoundChunks = 32;
 
-int64_t GrainStreams(const CharRnn& model) {
-  return model.device().is_cpu() ? kGrainStreamsCpu : kGrainStreamsGpu;
+// Rows, chunks or streams, in grains of a fixed size, the last one of which may
+// be smaller.
+struct GrainsOfRows {
+  int64_t num_rows;
+  int64_t grain_rows;
+
+  int64_t count() const { return (num_rows + grain_rows - 1) / grain_rows; }
+  // The rows of some grains that follow one another.
+  IndexRange Rows(IndexRange grains) const {
+    return {std::min(grains.begin * grain_rows, num_rows),
+            std::min(grains.end * grain_rows, num_rows)};
+  }
+  IndexRange Rows(int64_t grain) const { return Rows({grain, grain + 1}); }
+};
+
+GrainsOfRows GrainsOf(const CharRnn& model, const ChunkIndex& chunks) {
+  return {chunks.num_chunks(),
+          model.device().is_cpu()
+              ? kGrainChunksCpu
+              : std::max<int64_t>(1, kGrainTargetsGpu / chunks.chunk_len())};
 }
 
-// The streams that this process reads.
-IndexRange StreamsOf(const CharRnn& model, const StreamIndex& streams,
-                     const GradientReducer& others) {
-  const int64_t rows = GrainStreams(model);
-  const int64_t num_streams = streams.num_streams();
-  const IndexRange grains = others.LocalShare((num_streams + rows - 1) / rows);
-  return {std::min(grains.begin * rows, num_streams),
-          std::min(grains.end * rows, num_streams)};
+GrainsOfRows GrainsOf(const CharRnn& model, const StreamIndex& streams) {
+  return {streams.num_streams(),
+          model.device().is_cpu() ? kGrainStreamsCpu : kGrainStreamsGpu};
 }
 
 // How many bytes of a file each symbol is, by id.
@@ -119,9 +132,9 @@ class Evaluator {
   absl::Status Advance(const StreamIndex& streams, int64_t first, int64_t last,
                        StreamGrain& grain) const;
 
-  // The share of this process, of streams in grains of `grain_rows`.
-  absl::StatusOr<std::vector<StreamGrain>> OwnGrains(const StreamIndex& streams,
-                                                     int64_t grain_rows);
+  // Those of `share`, at their beginning.
+  absl::StatusOr<std::vector<StreamGrain>> BeginGrains(
+      const GrainsOfRows& grains, IndexRange share) const;
 
   const CharRnn& model_;
   const Corpus& corpus_;
@@ -193,11 +206,8 @@ absl::Status Evaluator::AddChunks(const ChunkIndex& chunks, IndexRange range,
 
 absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
     const ChunkIndex& chunks) {
-  const int64_t rows =
-      model_.device().is_cpu()
-          ? kGrainChunksCpu
-          : std::max<int64_t>(1, kGrainTargetsGpu / chunks.chunk_len());
-  const int64_t num_grains = (chunks.num_chunks() + rows - 1) / rows;
+  const GrainsOfRows grains = GrainsOf(model_, chunks);
+  const int64_t num_grains = grains.count();
   const int64_t processes = others_.num_processes();
   const int64_t round = processes == 1 ? num_grains : kRoundChunks * processes;
   std::vector<double> losses(num_grains);
@@ -206,10 +216,7 @@ absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
     const IndexRange share = others_.LocalShare(size);
     std::vector<Sums> sums(share.size());
     CHARRNN_RETURN_IF_ERROR(ForEachGrain(share.size(), [&](int64_t i) {
-      const int64_t grain = begin + share.begin + i;
-      const IndexRange range = {
-          grain * rows, std::min((grain + 1) * rows, chunks.num_chunks())};
-      return AddChunks(chunks, range, sums[i]);
+      return AddChunks(chunks, grains.Rows(begin + share.begin + i), sums[i]);
     }));
     for (int64_t i = 0; i < share.size(); ++i) {
       losses[begin + share.begin + i] = sums[i].loss;
@@ -221,20 +228,16 @@ absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
   return losses;
 }
 
-absl::StatusOr<std::vector<Evaluator::StreamGrain>> Evaluator::OwnGrains(
-    const StreamIndex& streams, int64_t grain_rows) {
-  const int64_t num_streams = streams.num_streams();
-  const IndexRange share =
-      others_.LocalShare((num_streams + grain_rows - 1) / grain_rows);
-  std::vector<StreamGrain> grains(share.size());
+absl::StatusOr<std::vector<Evaluator::StreamGrain>> Evaluator::BeginGrains(
+    const GrainsOfRows& grains, IndexRange share) const {
+  std::vector<StreamGrain> begun(share.size());
   CHARRNN_RETURN_IF_ERROR(CatchTorch("evaluating", [&] {
     for (int64_t i = 0; i < share.size(); ++i) {
-      const int64_t first = (share.begin + i) * grain_rows;
-      grains[i].streams = {first, std::min(first + grain_rows, num_streams)};
-      grains[i].state = model_.ZeroState(grains[i].streams.size());
+      begun[i].streams = grains.Rows(share.begin + i);
+      begun[i].state = model_.ZeroState(begun[i].streams.size());
     }
   }));
-  return grains;
+  return begun;
 }
 
 absl::Status Evaluator::Advance(const StreamIndex& streams, int64_t first,
@@ -253,11 +256,11 @@ absl::Status Evaluator::Advance(const StreamIndex& streams, int64_t first,
 
 absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
     const StreamIndex& streams) {
-  const int64_t rows = GrainStreams(model_);
-  CHARRNN_ASSIGN_OR_RETURN(std::vector<StreamGrain> grains,
-                           OwnGrains(streams, rows));
-  const int64_t num_grains = (streams.num_streams() + rows - 1) / rows;
+  const GrainsOfRows all = GrainsOf(model_, streams);
+  const int64_t num_grains = all.count();
   const IndexRange share = others_.LocalShare(num_grains);
+  CHARRNN_ASSIGN_OR_RETURN(std::vector<StreamGrain> grains,
+                           BeginGrains(all, share));
   const int64_t processes = others_.num_processes();
   // The same in all of them, and as much work as a round of chunks.
   const int64_t round =
@@ -309,7 +312,8 @@ IdRange EvaluationReach(const CharRnn& model, const EvaluationPlan& plan,
     return {chunks->begin(), chunks->end()};
   }
   const auto& streams = std::get<StreamIndex>(plan);
-  const IndexRange own = StreamsOf(model, streams, others);
+  const GrainsOfRows grains = GrainsOf(model, streams);
+  const IndexRange own = grains.Rows(others.LocalShare(grains.count()));
   if (own.size() == 0) return {};
   return {streams.begin(own.begin), streams.end(own.end)};
 }

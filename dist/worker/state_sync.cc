@@ -29,12 +29,18 @@ namespace charrnn {
 namespace {
 
 uint32_t ExtendWith(uint32_t crc, const at::Tensor& tensor) {
-  if (!tensor.defined()) return crc;
   const at::Tensor values = tensor.cpu().contiguous();
   return ExtendCrc32c(
       crc, absl::string_view(
                reinterpret_cast<const char*>(values.const_data_ptr<float>()),
                values.nbytes()));
+}
+
+// The tensors that a state consists of, which share its memory; those of
+// streams are undefined where there are none.
+std::array<at::Tensor, 5> TensorsOf(const TrainState& state) {
+  return {state.parameters, state.exp_avg, state.exp_avg_sq,
+          state.streams.hidden, state.streams.cell};
 }
 
 // Of all that decides on the numbers to come; the times that a process has
@@ -45,12 +51,10 @@ uint32_t Checksum(const TrainState& state) {
   progress.wall_s = 0;
   progress.records = {};
   uint32_t crc = Crc32c(ToJson(progress));
-  crc = ExtendWith(crc, state.parameters);
-  for (const at::Tensor& tensor :
-       {state.exp_avg, state.exp_avg_sq, state.streams.hidden}) {
-    crc = ExtendWith(crc, tensor);
+  for (const at::Tensor& tensor : TensorsOf(state)) {
+    if (tensor.defined()) crc = ExtendWith(crc, tensor);
   }
-  return ExtendWith(crc, state.streams.cell);
+  return crc;
 }
 
 // What the source tells first.
@@ -160,10 +164,9 @@ absl::StatusOr<TrainState> Transfer(Collective& collective, int source,
       text, BroadcastText(collective, source, device, text,
                           static_cast<int64_t>(announced.text_size)));
   CHARRNN_ASSIGN_OR_RETURN(copy.progress, TrainProgressFromJson(text));
-  for (at::Tensor* tensor : {&copy.parameters, &copy.exp_avg, &copy.exp_avg_sq,
-                             &copy.streams.hidden, &copy.streams.cell}) {
-    if (!tensor->defined()) continue;
-    CHARRNN_RETURN_IF_ERROR(collective.Broadcast(*tensor, source));
+  for (at::Tensor& tensor : TensorsOf(copy)) {
+    if (!tensor.defined()) continue;
+    CHARRNN_RETURN_IF_ERROR(collective.Broadcast(tensor, source));
   }
   uint32_t received = 0;
   CHARRNN_RETURN_IF_ERROR(
