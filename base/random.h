@@ -28,30 +28,31 @@ enum class RandomPurpose : uint32_t {
 
 using PhiloxBlock = std::array<uint32_t, 4>;
 
+// Philox's multipliers, and its Weyl increments: the golden ratio and the
+// square root of three minus one, both times 2^32.
+constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53;
+constexpr uint32_t kPhiloxMultiplier1 = 0xCD9E8D57;
+constexpr uint32_t kPhiloxWeyl0 = 0x9E3779B9;
+constexpr uint32_t kPhiloxWeyl1 = 0xBB67AE85;
+
 // Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
 // easy as 1, 2, 3" (SC'11): 128 random bits for each counter and key. The
 // paper's first key word is the low half of `key`.
 //
 // Inline, because dropout asks for millions of blocks a step.
 constexpr PhiloxBlock Philox(PhiloxBlock counter, uint64_t key) {
-  // The paper's multipliers, and its Weyl increments: the golden ratio and
-  // the square root of three minus one, both times 2^32.
-  constexpr uint64_t kMultiplier0 = 0xD2511F53;
-  constexpr uint64_t kMultiplier1 = 0xCD9E8D57;
-  constexpr uint32_t kWeyl0 = 0x9E3779B9;
-  constexpr uint32_t kWeyl1 = 0xBB67AE85;
   uint32_t key0 = static_cast<uint32_t>(key);
   uint32_t key1 = static_cast<uint32_t>(key >> 32);
   uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
   for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = kMultiplier0 * c0;
-    const uint64_t product1 = kMultiplier1 * c2;
+    const uint64_t product0 = uint64_t{kPhiloxMultiplier0} * c0;
+    const uint64_t product1 = uint64_t{kPhiloxMultiplier1} * c2;
     c0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ key0;
     c1 = static_cast<uint32_t>(product1);
     c2 = static_cast<uint32_t>(product0 >> 32) ^ c3 ^ key1;
     c3 = static_cast<uint32_t>(product0);
-    key0 += kWeyl0;
-    key1 += kWeyl1;
+    key0 += kPhiloxWeyl0;
+    key1 += kPhiloxWeyl1;
   }
   return {c0, c1, c2, c3};
 }

@@ -17,6 +17,18 @@ struct DropoutKey {
   int64_t first_row = 0;  // the slice's first row within the global batch
 };
 
+// The parts of a mask's numbers that do not depend on row, time and unit: the
+// last counter word of layer `layer`, the key of the step, below which 32-bit
+// number an element is 0, and what it is otherwise.
+struct DropoutNumbers {
+  DropoutNumbers(const DropoutKey& key, int layer);
+
+  uint32_t purpose;
+  uint64_t philox_key;
+  uint32_t threshold;
+  float kept;
+};
+
 // Fills `mask`, [rows, times, units] in row-major order, with 0 (probability
 // key.rate) or 1 / (1 - key.rate). Row r of the mask belongs to row
 // key.first_row + r of the global batch.

@@ -1,0 +1,88 @@
+#include "model/kernels/arithmetic.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace charrnn {
+
+absl::StatusOr<Isa> ParseIsa(absl::string_view name) {
+  for (const Isa isa :
+       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+    if (name == IsaName(isa)) return isa;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", name, "': must be portable, avx2, avx512 or avx512_bf16"));
+}
+
+absl::string_view IsaName(Isa isa) {
+  switch (isa) {
+    case Isa::kPortable:
+      return "portable";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx512Bf16:
+      return "avx512_bf16";
+  }
+  return "";
+}
+
+Isa BestIsa() {
+  // The features that Highway compiles its targets AVX2, AVX3 and AVX3_DL for.
+  // The compiler's runtime asks the operating system too, which has to save
+  // the registers.
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  if (!avx2) return Isa::kPortable;
+  const bool avx512 =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (!avx512) return Isa::kAvx2;
+  const bool bf16 = __builtin_cpu_supports("avx512bf16") &&
+                    __builtin_cpu_supports("avx512vbmi") &&
+                    __builtin_cpu_supports("avx512vbmi2") &&
+                    __builtin_cpu_supports("avx512vnni") &&
+                    __builtin_cpu_supports("avx512bitalg") &&
+                    __builtin_cpu_supports("avx512vpopcntdq") &&
+                    __builtin_cpu_supports("vpclmulqdq");
+  return bf16 ? Isa::kAvx512Bf16 : Isa::kAvx512;
+}
+
+absl::StatusOr<Precision> ParsePrecision(absl::string_view name) {
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    if (absl::EqualsIgnoreCase(name, PrecisionName(precision))) {
+      return precision;
+    }
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", name, "': must be fp32 or bf16"));
+}
+
+absl::string_view PrecisionName(Precision precision) {
+  return precision == Precision::kFp32 ? "fp32" : "bf16";
+}
+
+absl::Status CheckSupported(const Arithmetic& arithmetic) {
+  const Isa best = BestIsa();
+  if (arithmetic.isa > best) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(IsaName(arithmetic.isa),
+                     ": this machine's CPU has no more than ", IsaName(best)));
+  }
+  if (arithmetic.precision == Precision::kBf16 &&
+      arithmetic.isa < Isa::kAvx512Bf16) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "bf16: needs the instruction set avx512_bf16, and it is ",
+        IsaName(arithmetic.isa),
+        best < Isa::kAvx512Bf16 ? ", the best of this machine's CPU: use fp32"
+                                : " here: use fp32, or leave out --isa"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace charrnn

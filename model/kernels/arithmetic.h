@@ -1,0 +1,48 @@
+#ifndef CHARRNN_MODEL_KERNELS_ARITHMETIC_H_
+#define CHARRNN_MODEL_KERNELS_ARITHMETIC_H_
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace charrnn {
+
+// Instruction sets that there are kernels for, each one including those before
+// it. In fp32 kAvx2, kAvx512 and kAvx512Bf16 compute the same bits: every sum's
+// order is written down, in terms of 16 columns and not of a vector's width.
+enum class Isa {
+  kPortable,    // what every x86-64 has; no fused multiply-add
+  kAvx2,        // with FMA
+  kAvx512,      // F, BW, DQ and VL
+  kAvx512Bf16,  // and what came up to Ice Lake, and BF16
+};
+
+// "portable", "avx2", "avx512" or "avx512_bf16". InvalidArgument otherwise.
+absl::StatusOr<Isa> ParseIsa(absl::string_view name);
+absl::string_view IsaName(Isa isa);
+
+// The best one that this machine's CPU and operating system have.
+Isa BestIsa();
+
+// What products are computed in. Sums, states and weights are fp32 in both.
+enum class Precision {
+  kFp32,
+  kBf16,  // factors are rounded to bfloat16, products are added in fp32
+};
+
+// "fp32" or "bf16", in any case. InvalidArgument otherwise.
+absl::StatusOr<Precision> ParsePrecision(absl::string_view name);
+absl::string_view PrecisionName(Precision precision);
+
+// How kernels compute.
+struct Arithmetic {
+  Isa isa = Isa::kPortable;
+  Precision precision = Precision::kFp32;
+};
+
+// InvalidArgument if this machine cannot compute so, naming what it has.
+absl::Status CheckSupported(const Arithmetic& arithmetic);
+
+}  // namespace charrnn
+
+#endif  // CHARRNN_MODEL_KERNELS_ARITHMETIC_H_

@@ -1,0 +1,252 @@
+// The way back through a network: gradients of what it has computed on its way
+// forward, and their sums.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "model/dropout.h"
+#include "model/kernels/arithmetic.h"
+#include "model/kernels/dropout_row.h"
+#include "model/kernels/network_pass.h"
+#include "model/kernels/network_weights.h"
+#include "model/kernels/product.h"
+#include "model/kernels/recurrence.h"
+#include "model/kernels/row_math.h"
+
+namespace charrnn {
+
+template <typename F>
+void NetworkPass::ForEachRow(Times times, const PassGrain& grain,
+                             const F& f) const {
+  for (int64_t time = times.end - 1; time >= times.begin; --time) {
+    for (int64_t row = grain.begin; row < grain.end; ++row) f(time, row);
+  }
+}
+
+void NetworkPass::BeginSums(PassGrain& grain, Sums& sums) {
+  std::memset(grain.gradient, 0, weights_.layout().flat_size() * sizeof(float));
+  sums.symbols.clear();
+  sums.slots.assign(weights_.config().vocab_size, -1);
+  for (int64_t i = grain.begin * input_.seq_len; i < grain.end * input_.seq_len;
+       ++i) {
+    int32_t& slot = sums.slots[input_.inputs[i]];
+    if (slot >= 0) continue;
+    slot = static_cast<int32_t>(sums.symbols.size());
+    sums.symbols.push_back(input_.inputs[i]);
+  }
+  const auto clear = [](AlignedArray<float>& array, int64_t size) {
+    array.Resize(size);
+    std::memset(array.data(), 0, size * sizeof(float));
+  };
+  clear(sums.table, static_cast<int64_t>(sums.symbols.size()) * gate_units_);
+  clear(sums.biases, weights_.config().num_layers * 4 * units_);
+  clear(sums.output_bias, weights_.classes());
+}
+
+void NetworkPass::BackwardLogits(Times times) {
+  const int64_t rows = times.size() * input_.rows;
+  ProductArguments product;
+  product.rows = rows;
+  product.left = {logits_.data(), weights_.classes()};
+  if (IsBf16()) {
+    ToFactor(arithmetic_, logits_.data(), rows * weights_.classes(),
+             logit_factors_.data());
+    product.left = {logit_factors_.data(), FactorSize(weights_.classes())};
+  }
+  product.right = &weights_.output_backward();
+  product.output = output_gradient_.data();
+  product.output_stride = units_;
+  Product(arithmetic_, product);
+  MultiplyByMask(last_layer(), times, output_gradient_.data());
+}
+
+void NetworkPass::MultiplyByMask(int layer, Times times, float* rows) {
+  if (!Drops()) return;
+  const DropoutNumbers numbers(*input_.dropout, layer);
+  for (int64_t time = times.begin; time < times.end; ++time) {
+    for (int64_t row = 0; row < input_.rows; ++row, rows += units_) {
+      FillDropoutRow(arithmetic_, numbers, input_.dropout->first_row + row,
+                     time, weights_.config().hidden_dim, mask_.data());
+      MultiplyRow(arithmetic_, units_, rows, mask_.data(), rows);
+    }
+  }
+}
+
+void NetworkPass::AddOutputGradients(Times times, const PassGrain& grain,
+                                     Sums& sums) {
+  left_rows_.clear();
+  right_rows_.clear();
+  ForEachRow(times, grain, [&](int64_t time, int64_t row) {
+    const int64_t index = (time - times.begin) * input_.rows + row;
+    left_rows_.push_back(logits_.data() + index * weights_.classes());
+    right_rows_.push_back(Output(last_layer(), time) + row * units_);
+    AddRow(arithmetic_, weights_.classes(), left_rows_.back(),
+           sums.output_bias.data());
+  });
+  outer_.SetRight(right_rows_, weights_.config().hidden_dim);
+  outer_.Add(left_rows_, /*offset=*/0, weights_.config().vocab_size,
+             grain.gradient + weights_.OutputOffset(0));
+}
+
+void NetworkPass::BackwardLayer(int layer, Times times) {
+  Layer& it = At(layer);
+  const int64_t step_size = input_.rows * units_;
+  const int64_t factor_size = FactorSize(input_.rows * gate_units_);
+  BackwardStep step;
+  step.rows = input_.rows;
+  step.units = units_;
+  step.weight = &weights_.layer(layer).hidden_backward;
+  step.carried = it.carried.data();
+  for (int64_t time = times.end - 1; time >= times.begin; --time) {
+    const bool last = time + 1 == input_.seq_len;
+    step.gates = it.gates.data() + 4 * time * step_size;
+    if (IsBf16()) {
+      const auto factors = [&](int64_t t) {
+        return it.gradient_factors.data() + t % 2 * factor_size;
+      };
+      step.factor = factors(time);
+      if (!last) step.later = {factors(time + 1), FactorSize(gate_units_)};
+    } else if (!last) {
+      step.later = {step.gates + 4 * step_size +
+                        weights_.gates().backward_hidden * units_,
+                    4 * units_};
+    }
+    step.output = output_gradient_.data() + (time - times.begin) * step_size;
+    step.hidden = it.hidden.data() + time * step_size;
+    if (IsLstm()) {
+      step.cell = it.cell.data() + time * step_size;
+      step.next_cell = step.cell + step_size;
+      LstmBackward(arithmetic_, step);
+    } else {
+      GruBackward(arithmetic_, step);
+    }
+  }
+}
+
+void NetworkPass::BackwardInput(int layer, Times times) {
+  const int64_t rows = times.size() * input_.rows;
+  const float* const gates = At(layer).gates.data() +
+                             4 * times.begin * input_.rows * units_ +
+                             weights_.gates().backward_input * units_;
+  ProductArguments product;
+  product.rows = rows;
+  product.left = {gates, 4 * units_};
+  if (IsBf16()) {
+    const int64_t size = FactorSize(gate_units_);
+    for (int64_t row = 0; row < rows; ++row) {
+      ToFactor(arithmetic_, gates + 4 * row * units_, gate_units_,
+               input_factors_.data() + row * size);
+    }
+    product.left = {input_factors_.data(), size};
+  }
+  product.right = &weights_.layer(layer).input_backward.front();
+  product.output = output_gradient_.data();
+  product.output_stride = units_;
+  Product(arithmetic_, product);
+  MultiplyByMask(layer - 1, times, output_gradient_.data());
+}
+
+void NetworkPass::AddLayerGradients(int layer, Times times,
+                                    const PassGrain& grain, Sums& sums) {
+  const Layer& it = At(layer);
+  const GateLayout& gates = weights_.gates();
+  const int64_t hidden = weights_.config().hidden_dim;
+  left_rows_.clear();
+  right_rows_.clear();
+  ForEachRow(times, grain, [&](int64_t time, int64_t row) {
+    const int64_t index = time * input_.rows + row;
+    left_rows_.push_back(it.gates.data() + 4 * index * units_);
+    right_rows_.push_back(it.hidden.data() + index * units_);
+    AddRow(arithmetic_, 4 * units_, left_rows_.back(),
+           sums.biases.data() + 4 * layer * units_);
+  });
+  outer_.SetRight(right_rows_, hidden);
+  for (int i = 0; i < gates.gates; ++i) {
+    outer_.Add(left_rows_, (gates.backward_hidden + i) * units_, hidden,
+               grain.gradient + weights_.LayerOffset(layer, 1) +
+                   gates.order_hidden[i] * hidden * hidden);
+  }
+  if (layer == 0) {
+    AddTableGradients(times, grain, sums);
+    return;
+  }
+  right_rows_.clear();
+  ForEachRow(times, grain, [&](int64_t time, int64_t row) {
+    right_rows_.push_back(Output(layer - 1, time) + row * units_);
+  });
+  outer_.SetRight(right_rows_, hidden);
+  for (int i = 0; i < gates.gates; ++i) {
+    outer_.Add(
+        left_rows_, (gates.backward_input + i) * units_, hidden,
+        grain.gradient + weights_.LayerOffset(layer, 0) + i * hidden * hidden);
+  }
+}
+
+void NetworkPass::AddTableGradients(Times times, const PassGrain& grain,
+                                    Sums& sums) {
+  const int64_t offset = weights_.gates().backward_input * units_;
+  ForEachRow(times, grain, [&](int64_t time, int64_t row) {
+    const int32_t symbol = input_.inputs[row * input_.seq_len + time];
+    const float* const gates =
+        At(0).gates.data() + 4 * (time * input_.rows + row) * units_;
+    AddRow(arithmetic_, gate_units_, gates + offset,
+           sums.table.data() + sums.slots[symbol] * gate_units_);
+  });
+}
+
+void NetworkPass::FinishSums(const PassGrain& grain, Sums& sums) {
+  const ModelConfig& config = weights_.config();
+  const auto symbols = static_cast<int64_t>(sums.symbols.size());
+  // The table is the embedding times weight_ih.
+  embedding_gradient_.Resize(symbols * weights_.embedding_units());
+  ProductArguments product;
+  product.rows = symbols;
+  product.left = {sums.table.data(), gate_units_};
+  product.right = &weights_.embedding_backward();
+  product.output = embedding_gradient_.data();
+  product.output_stride = weights_.embedding_units();
+  Product({arithmetic_.isa, Precision::kFp32}, product);
+  left_rows_.clear();
+  right_rows_.clear();
+  for (int64_t i = 0; i < symbols; ++i) {
+    const int32_t symbol = sums.symbols[i];
+    std::memcpy(grain.gradient + weights_.EmbeddingOffset() +
+                    int64_t{symbol} * config.embedding_dim,
+                embedding_gradient_.data() + i * weights_.embedding_units(),
+                config.embedding_dim * sizeof(float));
+    left_rows_.push_back(sums.table.data() + i * gate_units_);
+    right_rows_.push_back(weights_.EmbeddingOf(symbol));
+  }
+  outer_fp32_.SetRight(right_rows_, config.embedding_dim);
+  for (int gate = 0; gate < weights_.gates().gates; ++gate) {
+    outer_fp32_.Add(
+        left_rows_, gate * units_, config.hidden_dim,
+        grain.gradient + weights_.LayerOffset(0, 0) +
+            int64_t{gate} * config.hidden_dim * config.embedding_dim);
+  }
+  for (int layer = 0; layer < config.num_layers; ++layer) {
+    FinishBiases(layer, grain, sums);
+  }
+  std::memcpy(grain.gradient + weights_.OutputOffset(1),
+              sums.output_bias.data(), config.vocab_size * sizeof(float));
+}
+
+void NetworkPass::FinishBiases(int layer, const PassGrain& grain,
+                               const Sums& sums) {
+  const GateLayout& gates = weights_.gates();
+  const int64_t hidden = weights_.config().hidden_dim;
+  const float* const from = sums.biases.data() + 4 * layer * units_;
+  const auto copy = [&](int slot, int64_t offset, int gate) {
+    std::memcpy(grain.gradient + offset + gate * hidden, from + slot * units_,
+                hidden * sizeof(float));
+  };
+  for (int i = 0; i < gates.gates; ++i) {
+    copy(gates.backward_input + i, weights_.LayerOffset(layer, 2), i);
+    copy(gates.backward_hidden + i, weights_.LayerOffset(layer, 3),
+         gates.order_hidden[i]);
+  }
+}
+
+}  // namespace charrnn

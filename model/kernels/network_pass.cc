@@ -1,0 +1,285 @@
+#include "model/kernels/network_pass.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "absl/types/span.h"
+#include "model/dropout.h"
+#include "model/kernels/arithmetic.h"
+#include "model/kernels/dropout_row.h"
+#include "model/kernels/network_weights.h"
+#include "model/kernels/packed_matrix.h"
+#include "model/kernels/product.h"
+#include "model/kernels/recurrence.h"
+#include "model/kernels/row_math.h"
+
+namespace charrnn {
+namespace {
+
+// Rows of a block, times and rows of text together: their factors and a panel
+// of weights fit into a first level cache of 32 KiB with fp32 elements.
+constexpr int64_t kBlockElements = 128;
+
+// An even number of times, so that pairs of bf16 numbers are the same however
+// many rows go along.
+int64_t BlockTimes(int64_t rows, Precision precision) {
+  const int64_t numbers =
+      precision == Precision::kBf16 ? 2 * kBlockElements : kBlockElements;
+  return std::max<int64_t>(2, numbers / rows / 2 * 2);
+}
+
+}  // namespace
+
+NetworkPass::NetworkPass(const NetworkWeights* weights)
+    : weights_(*weights),
+      arithmetic_(weights->arithmetic()),
+      units_(weights->units()),
+      gate_units_(weights->gates().gates * units_),
+      layers_(weights->config().num_layers),
+      outer_(arithmetic_),
+      outer_fp32_({arithmetic_.isa, Precision::kFp32}) {
+  mask_.Resize(units_);
+}
+
+double NetworkPass::Loss(const PassInput& input) {
+  Prepare(input);
+  Forward();
+  const int64_t step = BlockTimes(input.rows, arithmetic_.precision);
+  for (int64_t begin = 0; begin < input.seq_len; begin += step) {
+    block_ = {begin, std::min(begin + step, input.seq_len)};
+    ComputeLogits(block_, /*backward=*/false);
+  }
+  return SumOfLosses(0, input.rows);
+}
+
+void NetworkPass::LossAndGradient(const PassInput& input,
+                                  absl::Span<PassGrain> grains) {
+  Prepare(input);
+  Forward();
+  sums_.resize(std::max(sums_.size(), grains.size()));
+  for (size_t i = 0; i < grains.size(); ++i) BeginSums(grains[i], sums_[i]);
+  const int64_t step = BlockTimes(input.rows, arithmetic_.precision);
+  for (int64_t end = input.seq_len; end > 0; end -= step) {
+    block_ = {std::max<int64_t>(0, end - step), end};
+    ComputeLogits(block_, /*backward=*/true);
+    BackwardLogits(block_);
+    for (size_t i = 0; i < grains.size(); ++i) {
+      AddOutputGradients(block_, grains[i], sums_[i]);
+    }
+    for (int layer = last_layer(); layer >= 0; --layer) {
+      BackwardLayer(layer, block_);
+      for (size_t i = 0; i < grains.size(); ++i) {
+        AddLayerGradients(layer, block_, grains[i], sums_[i]);
+      }
+      if (layer > 0) BackwardInput(layer, block_);
+    }
+  }
+  for (size_t i = 0; i < grains.size(); ++i) {
+    FinishSums(grains[i], sums_[i]);
+    grains[i].loss = SumOfLosses(grains[i].begin, grains[i].end);
+  }
+}
+
+void NetworkPass::Prepare(const PassInput& input) {
+  input_ = input;
+  const int64_t block =
+      std::min(input.seq_len, BlockTimes(input.rows, arithmetic_.precision));
+  const int64_t block_rows = block * input.rows;
+  losses_.Resize(input.seq_len * input.rows);
+  inputs_.resize(input.rows);
+  targets_.resize(block_rows);
+  logits_.Resize(block_rows * weights_.classes());
+  output_gradient_.Resize(block_rows * units_);
+  if (IsBf16()) {
+    logit_factors_.Resize(FactorSize(logits_.size()));
+    input_factors_.Resize(FactorSize(block_rows * gate_units_));
+  }
+  for (int layer = 0; layer <= last_layer(); ++layer) {
+    Layer& it = At(layer);
+    const int64_t step = input.rows * units_;
+    it.hidden.Resize((input.seq_len + 1) * step);
+    if (IsLstm()) it.cell.Resize((input.seq_len + 1) * step);
+    it.gates.Resize(4 * input.seq_len * step);
+    it.carried.Resize(step);
+    if (IsBf16()) {
+      it.factors.Resize(FactorSize(it.hidden.size()));
+      it.gradient_factors.Resize(FactorSize(2 * input.rows * gate_units_));
+    }
+    if (Drops()) {
+      const int64_t times = layer == last_layer() ? block : input.seq_len;
+      it.output.Resize(times * step);
+      if (IsBf16()) it.output_factors.Resize(FactorSize(it.output.size()));
+    }
+  }
+}
+
+void NetworkPass::Forward() {
+  for (int layer = 0; layer <= last_layer(); ++layer) {
+    BeginLayer(layer);
+    ForwardLayer(layer);
+    EndLayer(layer);
+  }
+}
+
+void NetworkPass::BeginLayer(int layer) {
+  Layer& it = At(layer);
+  const int64_t hidden = weights_.config().hidden_dim;
+  const auto begin = [&](const float* state, AlignedArray<float>& to) {
+    std::memset(to.data(), 0, input_.rows * units_ * sizeof(float));
+    if (state == nullptr) return;
+    for (int64_t row = 0; row < input_.rows; ++row) {
+      std::memcpy(to.data() + row * units_,
+                  state + (layer * input_.rows + row) * hidden,
+                  hidden * sizeof(float));
+    }
+  };
+  begin(input_.hidden, it.hidden);
+  if (IsLstm()) begin(input_.cell, it.cell);
+  if (IsBf16()) {
+    ToFactor(arithmetic_, it.hidden.data(), input_.rows * units_,
+             it.factors.data());
+  }
+  std::memset(it.carried.data(), 0, it.carried.size() * sizeof(float));
+}
+
+void NetworkPass::ForwardLayer(int layer) {
+  Layer& it = At(layer);
+  const LayerWeights& weights = weights_.layer(layer);
+  const int64_t step_size = input_.rows * units_;
+  ForwardStep step;
+  step.rows = input_.rows;
+  step.units = units_;
+  step.weight = &weights.hidden_forward;
+  step.bias = weights.hidden_bias.data();
+  step.inputs = inputs_.data();
+  for (int64_t time = 0; time < input_.seq_len; ++time) {
+    step.gates = it.gates.data() + 4 * time * step_size;
+    for (int64_t row = 0; row < input_.rows; ++row) {
+      inputs_[row] =
+          layer == 0
+              ? weights_.InputOf(input_.inputs[row * input_.seq_len + time])
+              : step.gates + 4 * row * units_;
+    }
+    step.hidden = it.hidden.data() + time * step_size;
+    step.next_hidden = it.hidden.data() + (time + 1) * step_size;
+    step.factor = {step.hidden, units_};
+    if (IsBf16()) {
+      float* const factor = it.factors.data() + time * FactorSize(step_size);
+      step.factor = {factor, FactorSize(units_)};
+      step.next_factor = factor + FactorSize(step_size);
+    }
+    if (IsLstm()) {
+      step.cell = it.cell.data() + time * step_size;
+      step.next_cell = it.cell.data() + (time + 1) * step_size;
+      LstmForward(arithmetic_, step);
+    } else {
+      GruForward(arithmetic_, step);
+    }
+  }
+}
+
+void NetworkPass::EndLayer(int layer) {
+  const Layer& it = At(layer);
+  const int64_t hidden = weights_.config().hidden_dim;
+  const auto end = [&](const AlignedArray<float>& from, float* state) {
+    if (state == nullptr) return;
+    const float* const last =
+        from.data() + input_.seq_len * input_.rows * units_;
+    for (int64_t row = 0; row < input_.rows; ++row) {
+      std::memcpy(state + (layer * input_.rows + row) * hidden,
+                  last + row * units_, hidden * sizeof(float));
+    }
+  };
+  end(it.hidden, input_.hidden);
+  if (IsLstm()) end(it.cell, input_.cell);
+  if (layer == last_layer()) return;
+
+  const Times all = {0, input_.seq_len};
+  Drop(layer, all);
+  const LayerWeights& above = weights_.layer(layer + 1);
+  ProductArguments product;
+  product.rows = input_.seq_len * input_.rows;
+  product.left = OutputFactors(layer, 0);
+  product.right = &above.input_forward.front();
+  product.bias = above.input_bias.data();
+  product.output = At(layer + 1).gates.data();
+  product.output_stride = 4 * units_;
+  Product(arithmetic_, product);
+}
+
+void NetworkPass::Drop(int layer, Times times) {
+  if (!Drops()) return;
+  Layer& it = At(layer);
+  const int64_t rows = input_.rows;
+  const DropoutNumbers numbers(*input_.dropout, layer);
+  const float* hidden = it.hidden.data() + (times.begin + 1) * rows * units_;
+  float* output = it.output.data();
+  for (int64_t time = times.begin; time < times.end; ++time) {
+    for (int64_t row = 0; row < rows; ++row) {
+      FillDropoutRow(arithmetic_, numbers, input_.dropout->first_row + row,
+                     time, weights_.config().hidden_dim, mask_.data());
+      MultiplyRow(arithmetic_, units_, hidden, mask_.data(), output);
+      hidden += units_;
+      output += units_;
+    }
+  }
+  if (IsBf16()) {
+    ToFactor(arithmetic_, it.output.data(), times.size() * rows * units_,
+             it.output_factors.data());
+  }
+}
+
+const float* NetworkPass::Output(int layer, int64_t time) const {
+  const Layer& it = layers_[layer];
+  const int64_t step = input_.rows * units_;
+  if (!Drops()) return it.hidden.data() + (time + 1) * step;
+  const int64_t first = layer == last_layer() ? block_.begin : 0;
+  return it.output.data() + (time - first) * step;
+}
+
+FactorRows NetworkPass::OutputFactors(int layer, int64_t time) const {
+  const int64_t stride = FactorSize(units_);
+  if (!IsBf16()) return {Output(layer, time), stride};
+  const Layer& it = layers_[layer];
+  const int64_t step = input_.rows * stride;
+  if (!Drops()) return {it.factors.data() + (time + 1) * step, stride};
+  const int64_t first = layer == last_layer() ? block_.begin : 0;
+  return {it.output_factors.data() + (time - first) * step, stride};
+}
+
+void NetworkPass::ComputeLogits(Times times, bool backward) {
+  Drop(last_layer(), times);
+  const int64_t rows = times.size() * input_.rows;
+  ProductArguments product;
+  product.rows = rows;
+  product.left = OutputFactors(last_layer(), times.begin);
+  product.right = &weights_.output_forward();
+  product.bias = weights_.output_bias().data();
+  product.output = logits_.data();
+  product.output_stride = weights_.classes();
+  Product(arithmetic_, product);
+  int32_t* target = targets_.data();
+  for (int64_t time = times.begin; time < times.end; ++time) {
+    for (int64_t row = 0; row < input_.rows; ++row) {
+      *target++ = input_.targets[row * input_.seq_len + time];
+    }
+  }
+  CrossEntropy(arithmetic_,
+               absl::MakeConstSpan(targets_.data(), static_cast<size_t>(rows)),
+               weights_.config().vocab_size, weights_.classes(), backward,
+               logits_.data(), losses_.data() + times.begin * input_.rows);
+}
+
+double NetworkPass::SumOfLosses(int64_t begin, int64_t end) const {
+  double sum = 0;
+  for (int64_t time = 0; time < input_.seq_len; ++time) {
+    for (int64_t row = begin; row < end; ++row) {
+      sum += losses_[time * input_.rows + row];
+    }
+  }
+  return sum;
+}
+
+}  // namespace charrnn

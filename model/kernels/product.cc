@@ -1,0 +1,91 @@
+#include "model/kernels/product.h"
+
+#include <cstdint>
+
+#include "model/kernels/arithmetic.h"
+#include "model/kernels/packed_matrix.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model/kernels/product.cc"
+#include "model/kernels/targets.h"
+// The order counts: from here on, all is compiled once for each target.
+#include "hwy/foreach_target.h"
+//
+#include "hwy/highway.h"
+#include "model/kernels/tile-inl.h"
+#include "model/kernels/vector-inl.h"
+
+CHARRNN_BEFORE_NAMESPACE();
+namespace charrnn {
+namespace HWY_NAMESPACE {
+namespace {
+
+template <typename Step, int kBlocks>
+void ComputePanel(const ProductArguments& p, int64_t panel) {
+  const int64_t column = panel * p.right->panel_blocks() * kBlock;
+  ForEachTile(p.rows, MaxTileRows(kBlocks), [&](int64_t begin, int rows) {
+    Tile<kBlocks> tile;
+    if (p.bias == nullptr) {
+      tile.Clear(rows);
+    } else {
+      tile.Fill(rows, p.bias + column);
+    }
+    AddRows<Step, kBlocks>(
+        rows, {p.left.data + begin * p.left.stride, p.left.stride, 1},
+        p.right->inner(), p.right->Panel(panel), tile.data);
+    tile.Store(rows, p.output + begin * p.output_stride + column,
+               p.output_stride);
+  });
+}
+
+template <typename Step>
+void ComputePanels(const ProductArguments& p) {
+  for (int64_t panel = 0; panel < p.right->num_panels(); ++panel) {
+    switch (p.right->BlocksOf(panel)) {
+      case 1:
+        ComputePanel<Step, 1>(p, panel);
+        break;
+      case 2:
+        ComputePanel<Step, 2>(p, panel);
+        break;
+      case 3:
+        ComputePanel<Step, 3>(p, panel);
+        break;
+      default:
+        ComputePanel<Step, kProductBlocks>(p, panel);
+    }
+  }
+}
+
+}  // namespace
+
+void ComputeProduct(Precision precision, const ProductArguments& arguments) {
+  WithStep(precision,
+           [&](auto step) { ComputePanels<decltype(step)>(arguments); });
+}
+
+void MakeFactor(const float* values, int64_t n, float* factor) {
+  for (int64_t i = 0; i < n; i += kBlock) {
+    StoreFactorBlock(i, values + i, factor);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace charrnn
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace charrnn {
+
+void Product(const Arithmetic& arithmetic, const ProductArguments& arguments) {
+  CHARRNN_KERNEL(arithmetic.isa, ComputeProduct)
+  (arithmetic.precision, arguments);
+}
+
+void ToFactor(const Arithmetic& arithmetic, const float* values, int64_t n,
+              float* factor) {
+  CHARRNN_KERNEL(arithmetic.isa, MakeFactor)(values, n, factor);
+}
+
+}  // namespace charrnn
+#endif  // HWY_ONCE

@@ -1,0 +1,281 @@
+#include "model/kernels/recurrence.h"
+
+#include <cstdint>
+
+#include "model/kernels/arithmetic.h"
+#include "model/kernels/packed_matrix.h"
+#include "model/kernels/product.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "model/kernels/recurrence.cc"
+#include "model/kernels/targets.h"
+// The order counts: from here on, all is compiled once for each target.
+#include "hwy/foreach_target.h"
+//
+#include "hwy/highway.h"
+#include "model/kernels/tile-inl.h"
+#include "model/kernels/vector-inl.h"
+
+CHARRNN_BEFORE_NAMESPACE();
+namespace charrnn {
+namespace HWY_NAMESPACE {
+namespace {
+
+HWY_INLINE Floats Load(const float* from) { return hn::Load(kFloats, from); }
+HWY_INLINE void Store(Floats values, float* to) {
+  hn::Store(values, kFloats, to);
+}
+
+// A cell is the arithmetic of one row and one block of units, `unit` being its
+// first one and `sums` what the products come to.
+struct GruForwardCell {
+  static constexpr int kGates = 3;
+
+  static HWY_INLINE void Compute(const ForwardStep& step, int64_t row,
+                                 int64_t unit, const float* sums) {
+    const int64_t units = step.units;
+    const float* const input = step.inputs[row] + unit;
+    const int64_t place = row * units + unit;
+    float* const gates = step.gates + 4 * row * units + unit;
+    for (int64_t i = 0; i < kBlock; i += kLanes) {
+      const Floats reset = Sigmoid(hn::Add(Load(input + i), Load(sums + i)));
+      const Floats update =
+          Sigmoid(hn::Add(Load(input + units + i), Load(sums + kBlock + i)));
+      const Floats hidden_part =
+          hn::Add(Load(sums + 2 * kBlock + i), Load(step.bias + unit + i));
+      const Floats fresh =
+          Tanh(hn::MulAdd(reset, hidden_part, Load(input + 2 * units + i)));
+      const Floats before = Load(step.hidden + place + i);
+      Store(reset, gates + i);
+      Store(update, gates + units + i);
+      Store(fresh, gates + 2 * units + i);
+      Store(hidden_part, gates + 3 * units + i);
+      // (1 - update) * fresh + update * before
+      Store(hn::MulAdd(update, hn::Sub(before, fresh), fresh),
+            step.next_hidden + place + i);
+    }
+  }
+};
+
+struct LstmForwardCell {
+  static constexpr int kGates = 4;
+
+  static HWY_INLINE void Compute(const ForwardStep& step, int64_t row,
+                                 int64_t unit, const float* sums) {
+    const int64_t units = step.units;
+    const float* const input = step.inputs[row] + unit;
+    const int64_t place = row * units + unit;
+    float* const gates = step.gates + 4 * row * units + unit;
+    for (int64_t i = 0; i < kBlock; i += kLanes) {
+      const Floats in = Sigmoid(hn::Add(Load(input + i), Load(sums + i)));
+      const Floats forget =
+          Sigmoid(hn::Add(Load(input + units + i), Load(sums + kBlock + i)));
+      const Floats fresh = Tanh(
+          hn::Add(Load(input + 2 * units + i), Load(sums + 2 * kBlock + i)));
+      const Floats out = Sigmoid(
+          hn::Add(Load(input + 3 * units + i), Load(sums + 3 * kBlock + i)));
+      const Floats cell =
+          hn::MulAdd(in, fresh, hn::Mul(forget, Load(step.cell + place + i)));
+      Store(in, gates + i);
+      Store(forget, gates + units + i);
+      Store(fresh, gates + 2 * units + i);
+      Store(out, gates + 3 * units + i);
+      Store(cell, step.next_cell + place + i);
+      Store(hn::Mul(out, Tanh(cell)), step.next_hidden + place + i);
+    }
+  }
+};
+
+template <typename Cell, typename Step>
+void Forward(const ForwardStep& step) {
+  constexpr int kGates = Cell::kGates;
+  for (int64_t block = 0; block < step.units / kBlock; ++block) {
+    const int64_t unit = block * kBlock;
+    const float* const weight = step.weight->Panel(block);
+    ForEachTile(step.rows, MaxTileRows(kGates), [&](int64_t begin, int rows) {
+      const FactorRows& left = step.factor;
+      Tile<kGates> tile;
+      tile.Clear(rows);
+      AddRows<Step, kGates>(rows,
+                            {left.data + begin * left.stride, left.stride, 1},
+                            step.weight->inner(), weight, tile.data);
+      for (int m = 0; m < rows; ++m) {
+        const int64_t row = begin + m;
+        Cell::Compute(step, row, unit, tile.Row(m));
+        if (step.next_factor != nullptr) {
+          StoreFactorBlock(unit, step.next_hidden + row * step.units + unit,
+                           step.next_factor + row * step.units / 2);
+        }
+      }
+    });
+  }
+}
+
+struct GruBackwardCell {
+  static constexpr int kGates = 3;
+
+  // `sums` is what comes back from one step later through the weights.
+  static HWY_INLINE void Compute(const BackwardStep& step, int64_t row,
+                                 int64_t unit, const float* sums) {
+    const int64_t units = step.units;
+    const int64_t place = row * units + unit;
+    float* const gates = step.gates + 4 * row * units + unit;
+    const Floats one = hn::Set(kFloats, 1.0f);
+    for (int64_t i = 0; i < kBlock; i += kLanes) {
+      const Floats reset = Load(gates + i);
+      const Floats update = Load(gates + units + i);
+      const Floats fresh = Load(gates + 2 * units + i);
+      const Floats hidden_part = Load(gates + 3 * units + i);
+      const Floats before = Load(step.hidden + place + i);
+      const Floats state =
+          hn::Add(hn::Add(Load(sums + i), Load(step.carried + place + i)),
+                  Load(step.output + place + i));
+      const Floats rest = hn::Sub(one, update);
+      // Derivatives of tanh and of the sigmoid in terms of their values.
+      const Floats d_fresh =
+          hn::Mul(hn::Mul(state, rest), hn::NegMulAdd(fresh, fresh, one));
+      const Floats d_update = hn::Mul(hn::Mul(state, hn::Sub(before, fresh)),
+                                      hn::Mul(update, rest));
+      const Floats d_reset = hn::Mul(hn::Mul(d_fresh, hidden_part),
+                                     hn::Mul(reset, hn::Sub(one, reset)));
+      Store(hn::Mul(d_fresh, reset), gates + i);
+      Store(d_reset, gates + units + i);
+      Store(d_update, gates + 2 * units + i);
+      Store(d_fresh, gates + 3 * units + i);
+      Store(hn::Mul(state, update), step.carried + place + i);
+    }
+  }
+};
+
+struct LstmBackwardCell {
+  static constexpr int kGates = 4;
+
+  static HWY_INLINE void Compute(const BackwardStep& step, int64_t row,
+                                 int64_t unit, const float* sums) {
+    const int64_t units = step.units;
+    const int64_t place = row * units + unit;
+    float* const gates = step.gates + 4 * row * units + unit;
+    const Floats one = hn::Set(kFloats, 1.0f);
+    for (int64_t i = 0; i < kBlock; i += kLanes) {
+      const Floats in = Load(gates + i);
+      const Floats forget = Load(gates + units + i);
+      const Floats fresh = Load(gates + 2 * units + i);
+      const Floats out = Load(gates + 3 * units + i);
+      const Floats shown = Tanh(Load(step.next_cell + place + i));
+      const Floats hidden =
+          hn::Add(Load(sums + i), Load(step.output + place + i));
+      const Floats cell =
+          hn::MulAdd(hn::Mul(hidden, out), hn::NegMulAdd(shown, shown, one),
+                     Load(step.carried + place + i));
+      const auto through_sigmoid = [&](Floats gradient, Floats gate) {
+        return hn::Mul(gradient, hn::Mul(gate, hn::Sub(one, gate)));
+      };
+      Store(through_sigmoid(hn::Mul(cell, fresh), in), gates + i);
+      Store(through_sigmoid(hn::Mul(cell, Load(step.cell + place + i)), forget),
+            gates + units + i);
+      Store(hn::Mul(hn::Mul(cell, in), hn::NegMulAdd(fresh, fresh, one)),
+            gates + 2 * units + i);
+      Store(through_sigmoid(hn::Mul(hidden, shown), out),
+            gates + 3 * units + i);
+      Store(hn::Mul(cell, forget), step.carried + place + i);
+    }
+  }
+};
+
+template <typename Cell, typename Step, int kBlocks>
+void BackwardPanel(const BackwardStep& step, int64_t panel) {
+  const int64_t first = panel * kProductBlocks * kBlock;
+  ForEachTile(step.rows, MaxTileRows(kBlocks), [&](int64_t begin, int rows) {
+    const FactorRows& later = step.later;
+    Tile<kBlocks> tile;
+    tile.Clear(rows);
+    if (later.data != nullptr) {
+      AddRows<Step, kBlocks>(
+          rows, {later.data + begin * later.stride, later.stride, 1},
+          step.weight->inner(), step.weight->Panel(panel), tile.data);
+    }
+    for (int m = 0; m < rows; ++m) {
+      const int64_t row = begin + m;
+      for (int v = 0; v < kBlocks; ++v) {
+        const int64_t unit = first + v * kBlock;
+        Cell::Compute(step, row, unit, tile.Row(m) + v * kBlock);
+        if (step.factor == nullptr) continue;
+        for (int gate = 0; gate < Cell::kGates; ++gate) {
+          StoreFactorBlock(gate * step.units + unit,
+                           step.gates + (4 * row + gate) * step.units + unit,
+                           step.factor + row * Cell::kGates * step.units / 2);
+        }
+      }
+    }
+  });
+}
+
+template <typename Cell, typename Step>
+void Backward(const BackwardStep& step) {
+  for (int64_t panel = 0; panel < step.weight->num_panels(); ++panel) {
+    switch (step.weight->BlocksOf(panel)) {
+      case 1:
+        BackwardPanel<Cell, Step, 1>(step, panel);
+        break;
+      case 2:
+        BackwardPanel<Cell, Step, 2>(step, panel);
+        break;
+      case 3:
+        BackwardPanel<Cell, Step, 3>(step, panel);
+        break;
+      default:
+        BackwardPanel<Cell, Step, kProductBlocks>(step, panel);
+    }
+  }
+}
+
+}  // namespace
+
+void ComputeGruForward(Precision precision, const ForwardStep& step) {
+  WithStep(precision,
+           [&](auto add) { Forward<GruForwardCell, decltype(add)>(step); });
+}
+
+void ComputeGruBackward(Precision precision, const BackwardStep& step) {
+  WithStep(precision,
+           [&](auto add) { Backward<GruBackwardCell, decltype(add)>(step); });
+}
+
+void ComputeLstmForward(Precision precision, const ForwardStep& step) {
+  WithStep(precision,
+           [&](auto add) { Forward<LstmForwardCell, decltype(add)>(step); });
+}
+
+void ComputeLstmBackward(Precision precision, const BackwardStep& step) {
+  WithStep(precision,
+           [&](auto add) { Backward<LstmBackwardCell, decltype(add)>(step); });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace charrnn
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace charrnn {
+
+void GruForward(const Arithmetic& arithmetic, const ForwardStep& step) {
+  CHARRNN_KERNEL(arithmetic.isa, ComputeGruForward)(arithmetic.precision, step);
+}
+
+void GruBackward(const Arithmetic& arithmetic, const BackwardStep& step) {
+  CHARRNN_KERNEL(arithmetic.isa, ComputeGruBackward)
+  (arithmetic.precision, step);
+}
+
+void LstmForward(const Arithmetic& arithmetic, const ForwardStep& step) {
+  CHARRNN_KERNEL(arithmetic.isa, ComputeLstmForward)
+  (arithmetic.precision, step);
+}
+
+void LstmBackward(const Arithmetic& arithmetic, const BackwardStep& step) {
+  CHARRNN_KERNEL(arithmetic.isa, ComputeLstmBackward)
+  (arithmetic.precision, step);
+}
+
+}  // namespace charrnn
+#endif  // HWY_ONCE
