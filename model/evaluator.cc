@@ -21,10 +21,10 @@
 #include "data/stream_index.h"
 #include "data/vocab.h"
 #include "model/char_rnn.h"
+#include "model/computation.h"
 #include "model/evaluation_plan.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
-#include "model/loss.h"
 #include "model/rnn_state.h"
 #include "model/torch_status.h"
 
@@ -86,9 +86,11 @@ std::vector<int64_t> SymbolSizes(const Vocab& vocab) {
 // Computes with all that an evaluation is given.
 class Evaluator {
  public:
-  Evaluator(const CharRnn& model, const Corpus& corpus, ThreadPool& pool,
-            GradientReducer& others, const std::function<bool()>& stop)
-      : model_(model),
+  Evaluator(const Computation& computation, const Corpus& corpus,
+            ThreadPool& pool, GradientReducer& others,
+            const std::function<bool()>& stop)
+      : computation_(computation),
+        model_(computation.model()),
         corpus_(corpus),
         symbol_sizes_(SymbolSizes(corpus.vocab())),
         pool_(pool),
@@ -136,6 +138,7 @@ class Evaluator {
   absl::StatusOr<std::vector<StreamGrain>> BeginGrains(
       const GrainsOfRows& grains, IndexRange share) const;
 
+  const Computation& computation_;
   const CharRnn& model_;
   const Corpus& corpus_;
   const std::vector<int64_t> symbol_sizes_;
@@ -153,10 +156,10 @@ absl::Status Evaluator::AddRows(absl::Span<const int64_t> offsets,
   CHARRNN_RETURN_IF_ERROR(ReadRows(corpus_, offsets, absl::MakeSpan(inputs),
                                    absl::MakeSpan(targets)));
   CHARRNN_ASSIGN_OR_RETURN(
-      const double loss, Loss(model_,
-                              {static_cast<int64_t>(offsets.size()),
-                               static_cast<int64_t>(seq_len), inputs, targets},
-                              state));
+      const double loss,
+      computation_.Loss({static_cast<int64_t>(offsets.size()),
+                         static_cast<int64_t>(seq_len), inputs, targets},
+                        state));
   sums.loss += loss;
   for (const int32_t id : targets) sums.bytes += symbol_sizes_[id];
   return absl::OkStatus();
@@ -285,14 +288,15 @@ absl::StatusOr<std::vector<double>> Evaluator::GrainLosses(
 
 }  // namespace
 
-absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
+absl::StatusOr<Evaluation> Evaluate(const Computation& computation,
+                                    const Corpus& corpus,
                                     const EvaluationPlan& plan,
                                     ThreadPool& pool, GradientReducer& others,
                                     const std::function<bool()>& stop) {
   Evaluation evaluation;
   evaluation.chars = NumTargets(plan);
   if (evaluation.chars == 0) return evaluation;
-  Evaluator evaluator(model, corpus, pool, others, stop);
+  Evaluator evaluator(computation, corpus, pool, others, stop);
   CHARRNN_ASSIGN_OR_RETURN(
       std::vector<double> losses,
       std::visit(
@@ -318,11 +322,12 @@ IdRange EvaluationReach(const CharRnn& model, const EvaluationPlan& plan,
   return {streams.begin(own.begin), streams.end(own.end)};
 }
 
-absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
+absl::StatusOr<Evaluation> Evaluate(const Computation& computation,
+                                    const Corpus& corpus,
                                     const EvaluationPlan& plan,
                                     ThreadPool& pool) {
   LocalReducer nobody(&pool);
-  return Evaluate(model, corpus, plan, pool, nobody);
+  return Evaluate(computation, corpus, plan, pool, nobody);
 }
 
 }  // namespace charrnn

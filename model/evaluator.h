@@ -11,6 +11,7 @@
 #include "data/batch_plan.h"
 #include "data/corpus.h"
 #include "model/char_rnn.h"
+#include "model/computation.h"
 #include "model/evaluation_plan.h"
 #include "model/gradient_reducer.h"
 
@@ -36,7 +37,8 @@ struct Evaluation {
   }
 };
 
-// A full pass over what `plan` reads of a text, without dropout. Chunks, or
+// A full pass over what `plan` reads of a text, without dropout, by a
+// computation that has taken the model's weights. Chunks, or
 // streams, are cut into grains of a fixed size whose losses are summed by the
 // fixed tree, so that the number depends on nothing but model and text.
 //
@@ -46,8 +48,8 @@ struct Evaluation {
 // Possible errors: Cancelled if `stop` said so; those of `others` and of
 // CatchTorch and of Corpus::Read.
 absl::StatusOr<Evaluation> Evaluate(
-    const CharRnn& model, const Corpus& corpus, const EvaluationPlan& plan,
-    ThreadPool& pool, GradientReducer& others,
+    const Computation& computation, const Corpus& corpus,
+    const EvaluationPlan& plan, ThreadPool& pool, GradientReducer& others,
     const std::function<bool()>& stop = [] { return false; });
 
 // The ids that this process reads in an evaluation: all of chunks, which are
@@ -56,7 +58,8 @@ IdRange EvaluationReach(const CharRnn& model, const EvaluationPlan& plan,
                         const GradientReducer& others);
 
 // The same by this process alone.
-absl::StatusOr<Evaluation> Evaluate(const CharRnn& model, const Corpus& corpus,
+absl::StatusOr<Evaluation> Evaluate(const Computation& computation,
+                                    const Corpus& corpus,
                                     const EvaluationPlan& plan,
                                     ThreadPool& pool);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
+#include "model/computation.h"
 #include "model/config.h"
 #include "model/loss.h"
 #include "model/parameter_layout.h"
@@ -57,7 +59,8 @@ TEST_F(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
     expected += *Loss(*model_, {1, 2, span.subspan(0, 2), span.subspan(1)});
   }
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(*model_, *corpus_, chunks, *pool_));
+                               Evaluate(Computation(model_.get(), std::nullopt),
+                                        *corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 346);
   EXPECT_NEAR(evaluation.loss_sum, expected, 1e-3);
   EXPECT_NEAR(evaluation.loss(), std::log(45), 0.3);  // nothing learnt yet
@@ -73,7 +76,7 @@ TEST_F(EvaluatorTest, BytesAreThoseOfTheCharactersPredicted) {
       const std::unique_ptr<Corpus> corpus,
       OpenTextCorpus(*FileSystem::Real(), path, Encoding::kUtf8));
   const auto evaluate = [&](int seq_len) {
-    return Evaluate(*model_, *corpus,
+    return Evaluate(Computation(model_.get(), std::nullopt), *corpus,
                     ChunkIndex::Validation(0, corpus->size(), seq_len), *pool_);
   };
   // All but the first character; of chunks of four, nor the last three.
@@ -97,8 +100,8 @@ TEST_F(EvaluatorTest, BytesAreNotKnownWhereACharacterMayStandForOthers) {
       OpenTextCorpus(*FileSystem::Real(), path, Encoding::kUtf8));
   CHARRNN_ASSERT_OK_AND_ASSIGN(
       const Evaluation evaluation,
-      Evaluate(*model_, *corpus, ChunkIndex::Validation(0, corpus->size(), 2),
-               *pool_));
+      Evaluate(Computation(model_.get(), std::nullopt), *corpus,
+               ChunkIndex::Validation(0, corpus->size(), 2), *pool_));
   EXPECT_EQ(evaluation.chars, 4);
   EXPECT_EQ(evaluation.bytes, 0);
   EXPECT_TRUE(std::isnan(evaluation.bits_per_byte()));
@@ -106,24 +109,31 @@ TEST_F(EvaluatorTest, BytesAreNotKnownWhereACharacterMayStandForOthers) {
 
 TEST_F(EvaluatorTest, ItsBitsDoNotDependOnTheNumberOfThreads) {
   const ChunkIndex chunks = ChunkIndex::Validation(0, corpus_->size(), 3);
-  const double expected = Evaluate(*model_, *corpus_, chunks, *pool_)->loss_sum;
+  const double expected = Evaluate(Computation(model_.get(), std::nullopt),
+                                   *corpus_, chunks, *pool_)
+                              ->loss_sum;
   for (const int threads : {2, 3}) {
     const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
-    EXPECT_EQ(Evaluate(*model_, *corpus_, chunks, *pool)->loss_sum, expected);
+    EXPECT_EQ(Evaluate(Computation(model_.get(), std::nullopt), *corpus_,
+                       chunks, *pool)
+                  ->loss_sum,
+              expected);
   }
 }
 
 TEST_F(EvaluatorTest, APartShorterThanAChunkCounts) {
   const ChunkIndex chunks = ChunkIndex::Validation(330, 17, 128);
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(*model_, *corpus_, chunks, *pool_));
+                               Evaluate(Computation(model_.get(), std::nullopt),
+                                        *corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 16);
 }
 
 TEST_F(EvaluatorTest, NothingToPredictIsNotANumber) {
   const ChunkIndex chunks = ChunkIndex::Validation(346, 1, 128);
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(*model_, *corpus_, chunks, *pool_));
+                               Evaluate(Computation(model_.get(), std::nullopt),
+                                        *corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 0);
   EXPECT_TRUE(std::isnan(evaluation.loss()));
   EXPECT_TRUE(std::isnan(evaluation.bits_per_byte()));
@@ -141,18 +151,23 @@ TEST_F(EvaluatorTest, StreamsRememberAllThatCameBefore) {
     expected += *Loss(*model_, {1, 17, span.subspan(0, 17), span.subspan(1)});
   }
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(*model_, *corpus_, streams, *pool_));
+                               Evaluate(Computation(model_.get(), std::nullopt),
+                                        *corpus_, streams, *pool_));
   EXPECT_EQ(evaluation.chars, 340);
   EXPECT_NEAR(evaluation.loss_sum, expected, 1e-3);
 }
 
 TEST_F(EvaluatorTest, StreamsGiveTheSameBitsWithAnyNumberOfThreads) {
   const StreamIndex streams(0, corpus_->size(), 50, 2);
-  const double expected =
-      Evaluate(*model_, *corpus_, streams, *pool_)->loss_sum;
+  const double expected = Evaluate(Computation(model_.get(), std::nullopt),
+                                   *corpus_, streams, *pool_)
+                              ->loss_sum;
   for (const int threads : {2, 3}) {
     const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
-    EXPECT_EQ(Evaluate(*model_, *corpus_, streams, *pool)->loss_sum, expected);
+    EXPECT_EQ(Evaluate(Computation(model_.get(), std::nullopt), *corpus_,
+                       streams, *pool)
+                  ->loss_sum,
+              expected);
   }
 }
 

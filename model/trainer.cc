@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <future>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,11 +24,13 @@
 #include "data/vocab.h"
 #include "model/char_rnn.h"
 #include "model/checkpoint.h"
+#include "model/computation.h"
 #include "model/config.h"
 #include "model/evaluation_plan.h"
 #include "model/evaluator.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
+#include "model/kernels/arithmetic.h"
 #include "model/learning_rate.h"
 #include "model/rnn_state.h"
 #include "model/sampler.h"
@@ -52,12 +55,19 @@ Trainer::Trainer(const Options& options, const TrainingPlan& plan,
       state_(state),
       progress_(state->progress),
       model_(options.model, state->parameters),
+      computation_(&model_, options.kernels),
       optimizer_(options.training.grad_clip, parts.pool),
       num_grains_(
           NumGrains(options.training.batch_size, options.training.grains)),
       saved_best_loss_(progress_.best_loss),
       saved_best_step_(progress_.best_step),
-      saved_step_(options.saved_step.value_or(progress_.step)) {}
+      saved_step_(options.saved_step.value_or(progress_.step)) {
+  if (options.kernels.has_value() &&
+      options.kernels->precision != Precision::kFp32) {
+    validation_ = std::make_unique<Computation>(
+        &model_, Arithmetic{options.kernels->isa, Precision::kFp32});
+  }
+}
 
 bool Trainer::Finished(const TrainingConfig& config, const TrainingPlan& plan,
                        const TrainProgress& progress) {
@@ -267,9 +277,12 @@ absl::Status Trainer::Validate() {
     progress_.best_step = progress_.step;
     return absl::OkStatus();
   }
+  Computation& computation =
+      validation_ == nullptr ? computation_ : *validation_;
+  computation.TakeWeights(*parts_.pool);
   CHARRNN_ASSIGN_OR_RETURN(
       const Evaluation evaluation,
-      Evaluate(model_, *parts_.corpus, plan_.validation, *parts_.pool,
+      Evaluate(computation, *parts_.corpus, plan_.validation, *parts_.pool,
                *parts_.reducer, [this] { return ToStop(); }));
   const double loss = evaluation.loss();
   if (!std::isfinite(loss)) {

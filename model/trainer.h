@@ -1,9 +1,12 @@
 #ifndef CHARRNN_MODEL_TRAINER_H_
 #define CHARRNN_MODEL_TRAINER_H_
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <functional>
 #include <future>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,9 +22,11 @@
 #include "model/char_rnn.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
+#include "model/computation.h"
 #include "model/config.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
+#include "model/kernels/arithmetic.h"
 #include "model/optimizer.h"
 #include "model/rnn_state.h"
 #include "model/train_observer.h"
@@ -60,6 +65,8 @@ class Trainer {
     SamplingConfig sampling;
     // Batches read ahead; has no influence on any number.
     int prefetch = 2;
+    // How fused kernels compute on the CPU; none: LibTorch's operators do.
+    std::optional<Arithmetic> kernels;
     // Whether the grains are computed one by one on a GPU too, so that the bits
     // depend on nothing but their number. On the CPU they always are.
     bool invariant = false;
@@ -172,9 +179,14 @@ class Trainer {
   TrainState* const state_;
   TrainProgress& progress_;  // the state's
   const CharRnn model_;
+  Computation computation_;
+  // In fp32, whatever training computes in: it is the weights that are compared
+  // and not their rounding. Null: computation_ does it.
+  std::unique_ptr<Computation> validation_;
   const Optimizer optimizer_;
   const int64_t num_grains_;
 
+  std::vector<at::Tensor> gradients_;  // of the local pieces, step after step
   StepReport last_step_;
   std::optional<Saving> saving_;
   // Of the newest checkpoint that is committed; 0: there is none.

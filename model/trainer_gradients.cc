@@ -17,10 +17,10 @@
 #include "base/thread_pool.h"
 #include "data/batch_reader.h"
 #include "model/char_rnn.h"
+#include "model/computation.h"
 #include "model/dropout.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
-#include "model/loss.h"
 #include "model/rnn_state.h"
 #include "model/torch_status.h"
 #include "model/trainer.h"
@@ -80,6 +80,7 @@ absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch,
              rows.begin},
             streams));
   } else {
+    computation_.TakeWeights(*parts_.pool);
     CHARRNN_ASSIGN_OR_RETURN(sums, ComputeGradients(batch, streams));
     CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), sums));
   }
@@ -116,41 +117,45 @@ absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch,
   const std::vector<IndexRange> pieces = LocalPieces();
   const auto num_pieces = static_cast<int64_t>(pieces.size());
   const int64_t first_row = pieces.front().begin;
-  GradientSums sums;
-  sums.losses.resize(pieces.size());
+  // Kept from step to step: a step's are computed from nothing.
   CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating gradients", [&] {
-    for (int64_t i = 0; i < num_pieces; ++i) {
-      sums.gradients.push_back(
+    while (static_cast<int64_t>(gradients_.size()) < num_pieces) {
+      gradients_.push_back(
           at::zeros({model_.layout().flat_size()}, model_.flat().options()));
     }
   }));
-  std::vector<absl::Status> statuses(pieces.size());
-  std::vector<RnnState> states(pieces.size());
-  parts_.pool->ParallelFor(num_pieces, [&](int64_t i) {
-    const IndexRange range = pieces[i];
-    const IndexRange local = {range.begin - first_row, range.end - first_row};
+  const int64_t together = computation_.GrainsTogether(
+      pieces.front().size(), num_pieces, parts_.pool->num_threads());
+  const int64_t num_groups = (num_pieces + together - 1) / together;
+  std::vector<GrainResult> results(num_pieces);
+  std::vector<absl::Status> statuses(num_groups);
+  std::vector<RnnState> states(num_groups);
+  parts_.pool->ParallelFor(num_groups, [&](int64_t group) {
+    const int64_t begin = group * together;
+    const int64_t end = std::min(begin + together, num_pieces);
+    const IndexRange rows = {pieces[begin].begin, pieces[end - 1].end};
+    for (int64_t i = begin; i < end; ++i) {
+      results[i].rows = {pieces[i].begin - rows.begin,
+                         pieces[i].end - rows.begin};
+      results[i].gradient = gradients_[i];
+    }
+    const IndexRange local = {rows.begin - first_row, rows.end - first_row};
     const auto slice = [&](const std::vector<int32_t>& ids) {
       return absl::MakeConstSpan(ids).subspan(local.begin * batch.seq_len,
                                               local.size() * batch.seq_len);
     };
-    const DropoutKey dropout = {options_.training.seed, batch.step,
-                                options_.model.dropout, range.begin};
     if (streams != nullptr) {
-      statuses[i] = CatchTorch("copying the streams", [&] {
-        states[i] = StateOfRows(*streams, local);
+      statuses[group] = CatchTorch("copying the streams", [&] {
+        states[group] = StateOfRows(*streams, local);
       });
-      if (!statuses[i].ok()) return;
+      if (!statuses[group].ok()) return;
     }
-    const absl::StatusOr<double> loss = LossAndGradient(
-        model_,
-        {range.size(), batch.seq_len, slice(batch.inputs),
-         slice(batch.targets)},
-        dropout, sums.gradients[i], streams == nullptr ? nullptr : &states[i]);
-    if (loss.ok()) {
-      sums.losses[i] = *loss;
-    } else {
-      statuses[i] = loss.status();
-    }
+    statuses[group] = computation_.LossesAndGradients(
+        {rows.size(), batch.seq_len, slice(batch.inputs), slice(batch.targets)},
+        {options_.training.seed, batch.step, options_.model.dropout,
+         rows.begin},
+        absl::MakeSpan(results).subspan(begin, end - begin),
+        streams == nullptr ? nullptr : &states[group]);
   });
   for (const absl::Status& status : statuses) {
     CHARRNN_RETURN_IF_ERROR(status);
@@ -158,6 +163,11 @@ absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch,
   if (streams != nullptr) {
     CHARRNN_RETURN_IF_ERROR(CatchTorch("joining the streams",
                                        [&] { *streams = JoinRows(states); }));
+  }
+  GradientSums sums;
+  for (const GrainResult& result : results) {
+    sums.gradients.push_back(result.gradient);
+    sums.losses.push_back(result.loss);
   }
   return sums;
 }
