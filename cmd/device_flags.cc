@@ -1,13 +1,16 @@
 #include "cmd/device_flags.h"
 
+#include <optional>
 #include <string>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "model/device.h"
+#include "model/kernels/arithmetic.h"
 #include "model/metrics/display.h"
 #include "model/torch_threads.h"
 
@@ -15,6 +18,13 @@ ABSL_FLAG(std::string, device, "auto",
           "Where to compute: auto (a GPU if there is one), cpu, cuda or "
           "cuda:N.");
 ABSL_FLAG(int, threads, 0, "CPU threads to compute with; 0: all cores.");
+ABSL_FLAG(std::string, kernels, "fused",
+          "What computes on the CPU: fused, kernels made for these networks, "
+          "or libtorch, its operators, which are slower.");
+ABSL_FLAG(std::string, isa, "auto",
+          "Instruction set of the fused kernels: auto (the best that the CPU "
+          "has), avx512_bf16, avx512, avx2 or portable. All but portable "
+          "compute the same bits in fp32.");
 
 namespace charrnn {
 namespace {
@@ -23,7 +33,60 @@ namespace {
 // million threads.
 constexpr int kMaxThreads = 4096;
 
+absl::string_view KernelsName(const std::optional<Isa>& isa) {
+  return isa.has_value() ? IsaName(*isa) : "libtorch";
+}
+
 }  // namespace
+
+std::string ResolvedKernels(const std::string& kernels,
+                            const std::string& device) {
+  return device == "cpu" ? kernels : "libtorch";
+}
+
+absl::StatusOr<std::optional<Isa>> IsaFromFlags(const std::string& device) {
+  const std::string kernels = absl::GetFlag(FLAGS_kernels);
+  if (kernels != "fused" && kernels != "libtorch") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--kernels=", kernels, ": must be fused or libtorch"));
+  }
+  const std::string name = absl::GetFlag(FLAGS_isa);
+  Isa isa = BestIsa();
+  if (name != "auto") {
+    auto parsed = ParseIsa(name);
+    if (!parsed.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--isa=", name,
+                       ": must be auto, avx512_bf16, avx512, avx2 or "
+                       "portable"));
+    }
+    isa = *parsed;
+    if (const absl::Status status = CheckSupported({isa}); !status.ok()) {
+      return Annotate(status, absl::StrCat("--isa=", name));
+    }
+  }
+  if (ResolvedKernels(kernels, device) == "libtorch") {
+    return std::optional<Isa>();
+  }
+  return std::optional<Isa>(isa);
+}
+
+absl::StatusOr<std::optional<Arithmetic>> KernelsFor(
+    const std::optional<Isa>& isa, Precision precision) {
+  if (!isa.has_value()) {
+    if (precision == Precision::kFp32) return std::optional<Arithmetic>();
+    return absl::InvalidArgumentError(
+        absl::StrCat("--precision=", PrecisionName(precision),
+                     ": only the fused kernels of the CPU have it: leave out "
+                     "--kernels and --device, or use fp32"));
+  }
+  const Arithmetic arithmetic = {*isa, precision};
+  if (const absl::Status status = CheckSupported(arithmetic); !status.ok()) {
+    return Annotate(status,
+                    absl::StrCat("--precision=", PrecisionName(precision)));
+  }
+  return std::optional<Arithmetic>(arithmetic);
+}
 
 absl::StatusOr<Compute> ComputeFromFlags() {
   const int threads = absl::GetFlag(FLAGS_threads);
@@ -35,11 +98,14 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   CHARRNN_ASSIGN_OR_RETURN(
       const DeviceChoice choice,
       ChooseDevice(absl::GetFlag(FLAGS_device), ProbeCuda()));
-  Compute compute = {choice.device, MakeTorchThreadPool(threads),
+  CHARRNN_ASSIGN_OR_RETURN(const std::optional<Isa> isa,
+                           IsaFromFlags(choice.device));
+  Compute compute = {choice.device, MakeTorchThreadPool(threads), isa,
                      choice.device};
   if (choice.device == "cpu") {
     absl::StrAppend(&compute.description, ", ",
-                    Counted(compute.pool->num_threads(), "thread"));
+                    Counted(compute.pool->num_threads(), "thread"),
+                    ", kernels ", KernelsName(isa));
   }
   if (!choice.reason.empty()) {
     absl::StrAppend(&compute.description, " (auto: ", choice.reason, ")");

@@ -2,10 +2,12 @@
 #define CHARRNN_CMD_DEVICE_FLAGS_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "base/thread_pool.h"
+#include "model/kernels/arithmetic.h"
 
 namespace charrnn {
 
@@ -13,14 +15,30 @@ namespace charrnn {
 struct Compute {
   std::string device;  // "cpu" or "cuda:N"
   std::unique_ptr<ThreadPool> pool;
+  // What fused kernels compute with; none: LibTorch's operators compute.
+  std::optional<Isa> isa;
 
   // All this for a person, with what --device=auto has chosen and why; to be
   // shown once the rest of the input is known to be good.
   std::string description;
 };
 
-// What --device and --threads say, checked against this machine.
+// What --device, --threads, --kernels and --isa say, checked against this
+// machine.
 absl::StatusOr<Compute> ComputeFromFlags();
+
+// What --kernels and --isa come to on `device`.
+absl::StatusOr<std::optional<Isa>> IsaFromFlags(const std::string& device);
+
+// How fused kernels compute in `precision`, none standing for LibTorch's
+// operators. InvalidArgument, naming --precision, if these cannot.
+absl::StatusOr<std::optional<Arithmetic>> KernelsFor(
+    const std::optional<Isa>& isa, Precision precision);
+
+// Which kernels compute on `device` where --kernels is `kernels`: "fused" or
+// "libtorch".
+std::string ResolvedKernels(const std::string& kernels,
+                            const std::string& device);
 
 }  // namespace charrnn
 

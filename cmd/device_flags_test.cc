@@ -1,18 +1,24 @@
 #include "cmd/device_flags.h"
 
+#include <optional>
 #include <vector>
 
 #include "absl/flags/reflection.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "cmd/command_line.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/kernels/arithmetic.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Eq;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 class DeviceFlagsTest : public testing::Test {
@@ -34,26 +40,53 @@ TEST_F(DeviceFlagsTest, SaysWhatItComputesWith) {
                                Parse({"--device=cpu", "--threads=3"}));
   EXPECT_EQ(three.device, "cpu");
   EXPECT_EQ(three.pool->num_threads(), 3);
-  EXPECT_EQ(three.description, "cpu, 3 threads");
+  EXPECT_EQ(three.description,
+            absl::StrCat("cpu, 3 threads, kernels ", IsaName(BestIsa())));
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute one, Parse({"--threads=1"}));
-  EXPECT_EQ(one.description, "cpu, 1 thread");
+  EXPECT_THAT(one.description, StartsWith("cpu, 1 thread, "));
 }
 
 TEST_F(DeviceFlagsTest, TheChoiceOfAutoIsExplained) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute compute,
                                Parse({"--device=auto", "--threads=2"}));
   if (compute.device == "cpu") {
-    EXPECT_THAT(compute.description, StartsWith("cpu, 2 threads (auto: "));
+    EXPECT_THAT(
+        compute.description,
+        AllOf(StartsWith("cpu, 2 threads, kernels "), HasSubstr(" (auto: ")));
   } else {
     EXPECT_THAT(compute.description, StartsWith(compute.device + " (auto: "));
   }
 }
 
 TEST_F(DeviceFlagsTest, RefusesWhatNoMachineHas) {
-  for (const char* flag : {"--threads=-1", "--threads=4097", "--device=tpu"}) {
+  for (const char* flag : {"--threads=-1", "--threads=4097", "--device=tpu",
+                           "--isa=sse", "--kernels=magic"}) {
     const absl::FlagSaver saver;
     EXPECT_THAT(Parse({flag}),
                 StatusIs(absl::StatusCode::kInvalidArgument, StartsWith(flag)));
+  }
+}
+
+TEST_F(DeviceFlagsTest, ComputesWithTheInstructionsThatItIsTold) {
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute best, Parse({"--device=cpu"}));
+  EXPECT_EQ(best.isa, BestIsa());
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute lower,
+                               Parse({"--device=cpu", "--isa=portable"}));
+  EXPECT_EQ(lower.isa, Isa::kPortable);
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute plain,
+                               Parse({"--device=cpu", "--kernels=libtorch"}));
+  EXPECT_EQ(plain.isa, std::nullopt);
+  EXPECT_THAT(plain.description, HasSubstr("kernels libtorch"));
+}
+
+TEST_F(DeviceFlagsTest, Bf16IsForKernelsThatHaveIt) {
+  EXPECT_THAT(KernelsFor(std::nullopt, Precision::kFp32),
+              IsOkAndHolds(Eq(std::nullopt)));
+  for (const std::optional<Isa>& isa :
+       {std::optional<Isa>(), std::optional<Isa>(Isa::kAvx2)}) {
+    EXPECT_THAT(KernelsFor(isa, Precision::kBf16),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         StartsWith("--precision=bf16: ")));
   }
 }
 

@@ -47,6 +47,7 @@
 #include "model/config.h"
 #include "model/device.h"
 #include "model/grains.h"
+#include "model/kernels/arithmetic.h"
 #include "model/metrics/display.h"
 
 ABSL_DECLARE_FLAG(int, threads);
@@ -112,9 +113,25 @@ absl::Status CheckHostsText(const DistRequest& dist,
   return reads_all ? CheckText(request) : absl::OkStatus();
 }
 
+// How this host's workers compute what is asked for, if they can.
+absl::Status CheckKernels(const TrainingRequest& request,
+                          const Compute& compute) {
+  CHARRNN_RETURN_IF_ERROR(KernelsFor(compute.isa, request.precision).status());
+  const bool overlap =
+      ResolvedReduction(request.reduction, compute.device) == "overlap";
+  if (!overlap || request.precision == Precision::kFp32) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--precision=", PrecisionName(request.precision),
+                   ": does not go with --reduction=overlap, whose gradients "
+                   "LibTorch's operators compute: leave one out"));
+}
+
 // Whether the workers and the coordinator of `run` can be on this host.
 absl::Status CheckHost(const DistRequest& dist, const RunStart& run) {
   CHARRNN_RETURN_IF_ERROR(CheckHostsText(dist, run.request));
+  CHARRNN_RETURN_IF_ERROR(CheckKernels(run.request, run.compute));
   CHARRNN_RETURN_IF_ERROR(
       NumWorkers(dist, run.request, DevicesOf(dist, run.compute.device))
           .status());
@@ -136,6 +153,11 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
                                   ServerOptions(dist, credentials));
 }
 
+std::string InstructionSetOf(const Compute& compute) {
+  return compute.isa.has_value() ? InstructionSetOf(*compute.isa)
+                                 : NativeInstructionSet();
+}
+
 // A job as one of its hosts sees it.
 struct Host {
   DistRequest dist;
@@ -144,6 +166,7 @@ struct Host {
   int threads = 1;  // of each worker
   CoordinatorClient::Options coordinator;
   std::string config_json;
+  std::string instruction_set;  // the best that it may compute with
 };
 
 absl::StatusOr<wire::RegisterHostResponse> Register(const Host& host,
@@ -154,7 +177,7 @@ absl::StatusOr<wire::RegisterHostResponse> Register(const Host& host,
   request.set_host_name(host.dist.host_name);
   request.set_slots(host.num_workers);
   request.set_config_json(host.config_json);
-  request.set_instruction_set(NativeInstructionSet());
+  request.set_instruction_set(host.instruction_set);
   const absl::Duration end = Clock::Real()->Elapsed() + kPatience;
   while (true) {
     auto response = client.RegisterHost(request, kCallTimeout);
@@ -260,6 +283,7 @@ absl::Status RunWithCoordinator(DistRequest dist,
   }
   Host host;
   host.devices = DevicesOf(dist, run.compute.device);
+  host.instruction_set = InstructionSetOf(run.compute);
   CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                            NumWorkers(dist, run.request, host.devices));
   host.threads = ThreadsOfEach(host.num_workers, dist.launch);
@@ -299,6 +323,7 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
   Host host;
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
   host.devices = DevicesOf(dist, compute.device);
+  host.instruction_set = InstructionSetOf(compute);
   host.coordinator.address = dist.coordinator;
   host.coordinator.credentials.token = dist.credentials.token;
   host.coordinator.credentials.tls_ca = dist.credentials.tls_ca;
@@ -311,6 +336,7 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
         JobRequest job, RequestFromJob(*FileSystem::Real(), client, kPatience,
                                        command_line.typed, host.devices.first));
     CHARRNN_RETURN_IF_ERROR(CheckHostsText(host.dist, job.training));
+    CHARRNN_RETURN_IF_ERROR(CheckKernels(job.training, compute));
     host.config_json = job.config_json;
     CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                              NumWorkers(host.dist, job.training, host.devices));

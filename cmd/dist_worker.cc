@@ -2,7 +2,9 @@
 
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +17,7 @@
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "cmd/command_line.h"
+#include "cmd/device_flags.h"
 #include "cmd/job_request.h"
 #include "cmd/run_start.h"
 #include "cmd/training_flags.h"
@@ -25,6 +28,7 @@
 #include "dist/worker/worker.h"
 #include "dist/worker_environment.h"
 #include "model/determinism.h"
+#include "model/kernels/arithmetic.h"
 #include "model/torch_threads.h"
 #include "model/training_plan.h"
 
@@ -66,7 +70,15 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   session_options.instruction_set = environment.instruction_set;
   WorkerSession session(&client, Clock::Real(), session_options);
 
+  CHARRNN_ASSIGN_OR_RETURN(std::optional<Isa> isa,
+                           IsaFromFlags(environment.device));
+  if (isa.has_value()) {
+    isa = std::min(*isa, BestIsaOf(environment.instruction_set));
+  }
+
   Worker::Options options;
+  CHARRNN_ASSIGN_OR_RETURN(options.trainer.kernels,
+                           KernelsFor(isa, request.precision));
   options.trainer.model = request.model;
   options.trainer.training = request.training;
   options.trainer.sampling = request.sampling;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -21,9 +22,11 @@
 #include "data/open_corpus.h"
 #include "data/split.h"
 #include "data/vocab.h"
+#include "model/computation.h"
 #include "model/config.h"
 #include "model/evaluation_plan.h"
 #include "model/evaluator.h"
+#include "model/kernels/arithmetic.h"
 #include "model/metrics/display.h"
 #include "model/pretrained.h"
 
@@ -147,9 +150,12 @@ absl::Status RunEvaluation(const CommandLine& command_line) {
   CHARRNN_LOG(INFO) << "model    " << model.description;
   CHARRNN_LOG(INFO) << "text     " << corpus->name() << ", part "
                     << absl::GetFlag(FLAGS_part);
-  CHARRNN_ASSIGN_OR_RETURN(
-      const Evaluation evaluation,
-      Evaluate(*model.network, *corpus, plan, *compute.pool));
+  CHARRNN_ASSIGN_OR_RETURN(const std::optional<Arithmetic> kernels,
+                           KernelsFor(compute.isa, Precision::kFp32));
+  Computation computation(model.network.get(), kernels);
+  computation.TakeWeights(*compute.pool);
+  CHARRNN_ASSIGN_OR_RETURN(const Evaluation evaluation,
+                           Evaluate(computation, *corpus, plan, *compute.pool));
   if (!std::isfinite(evaluation.loss())) {
     return absl::DataLossError(absl::StrCat(absl::GetFlag(FLAGS_checkpoint),
                                             ": its loss on ", corpus->name(),

@@ -16,9 +16,11 @@
 #include "base/status_macros.h"
 #include "base/strict_json.h"
 #include "cmd/command_line.h"
+#include "cmd/device_flags.h"
 #include "cmd/training_flags.h"
 #include "data/corpus.h"
 #include "model/config.h"
+#include "model/kernels/arithmetic.h"
 
 namespace charrnn {
 namespace {
@@ -112,6 +114,8 @@ std::string RunConfigJson(const TrainingRequest& request,
                       {"fingerprint", request.corpus->fingerprint()}};
   config["device"] = device;
   config["reduction"] = ResolvedReduction(request.reduction, device);
+  config["kernels"] = ResolvedKernels(request.kernels, device);
+  config["precision"] = std::string(PrecisionName(request.precision));
   config["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
   config["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
   config["sampling"] = nlohmann::ordered_json::parse(ToJson(request.sampling));
@@ -195,8 +199,21 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
         "gradients are summed as --reduction=", reduction, ", no longer ",
         Text(earlier), ": the last bits may differ"));
   }
+  const auto compare = [&](const char* name, absl::string_view now,
+                           const char* before_there_was_one,
+                           absl::string_view what) {
+    const json earlier = then.value(name, json(before_there_was_one));
+    if (earlier == std::string(now)) return;
+    notes.push_back(absl::StrCat("--", name, " is ", now,
+                                 " from here on, no longer ", Text(earlier),
+                                 ": ", what, " may differ"));
+  };
+  compare("precision", PrecisionName(request.precision), "fp32", "numbers");
   const json was = then.value("device", json(device));
-  if (was != device) {
+  if (was == device) {
+    compare("kernels", ResolvedKernels(request.kernels, device), "libtorch",
+            "the last bits");
+  } else {
     notes.push_back(absl::StrCat("the run goes on on ", device,
                                  ", no longer on ", Text(was),
                                  ": its last bits may differ"));

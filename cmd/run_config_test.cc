@@ -189,6 +189,19 @@ TEST_F(RunConfigTest, AnotherReductionIsSaid) {
                   HasSubstr("--reduction=overlap, no longer invariant"))));
 }
 
+TEST_F(RunConfigTest, OtherKernelsAndAnotherPrecisionAreSaid) {
+  const std::string config = Config();
+  Set("kernels", "libtorch");
+  EXPECT_THAT(Compare(config), IsOkAndHolds(ElementsAre(HasSubstr(
+                                   "--kernels is libtorch from here on"))));
+  Set("kernels", "fused");
+  Set("precision", "bf16");
+  EXPECT_THAT(
+      Compare(config),
+      IsOkAndHolds(ElementsAre(HasSubstr("--precision is bf16 from here on, no "
+                                         "longer fp32"))));
+}
+
 TEST_F(RunConfigTest, WhichHostsTrainIsNoPartOfARun) {
   Set("nproc_per_node", "7");
   Set("collective_timeout", "9s");

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "cmd/device_flags.h"
 #include "cmd/training_flags.h"
 #include "model/checkpoint_store.h"
+#include "model/kernels/arithmetic.h"
 #include "model/run_directory.h"
 #include "model/train_state.h"
 #include "model/training_plan.h"
@@ -30,7 +32,8 @@ struct RunStart {
   TrainingRequest request;
   TrainingPlan plan;
   Compute compute;
-  TrainState state;  // of its newest checkpoint, or of none
+  std::optional<Arithmetic> kernels;  // none: LibTorch's operators
+  TrainState state;                   // of its newest checkpoint, or of none
   RunDirectory directory;
   std::unique_ptr<LocalCheckpointStore> store;
   std::vector<std::string> notes;  // to be said aloud, a line each

@@ -29,6 +29,7 @@ absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
   options.model = run.request.model;
   options.training = run.request.training;
   options.sampling = run.request.sampling;
+  options.kernels = run.kernels;
   options.invariant = ResolvedReduction(run.request.reduction,
                                         run.compute.device) == "invariant";
   if (options.invariant) ComputeDeterministically();

@@ -77,9 +77,15 @@ ABSL_FLAG(std::string, reduction, "auto",
           "of workers and threads), overlap (while others are computed: "
           "faster, and equal but for rounding), or auto: invariant on the CPU, "
           "overlap on GPUs.");
+ABSL_FLAG(std::string, precision, "fp32",
+          "What products are computed in: fp32, or bf16, which is faster on a "
+          "CPU that has avx512_bf16; sums, weights and validation are fp32 in "
+          "both.");
 ABSL_FLAG(std::string, save_path, "",
           "Export the best model to this .safetensors or .pt file; empty: "
           "off.");
+
+ABSL_DECLARE_FLAG(std::string, kernels);
 
 namespace charrnn {
 namespace {
@@ -299,6 +305,14 @@ absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
         absl::StrCat("--reduction=", request.reduction,
                      ": must be auto, invariant or overlap"));
   }
+  request.kernels = absl::GetFlag(FLAGS_kernels);
+  const std::string precision = absl::GetFlag(FLAGS_precision);
+  auto parsed = ParsePrecision(precision);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--precision=", precision, ": must be fp32 or bf16"));
+  }
+  request.precision = *parsed;
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Vocab> vocab,
                            OpenModel(files, typed, resumed, request));
   CHARRNN_RETURN_IF_ERROR(CorpusFromFlags(files, typed, vocab, request));

@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "data/corpus.h"
 #include "model/config.h"
+#include "model/kernels/arithmetic.h"
 #include "model/model_snapshot.h"
 
 namespace charrnn {
@@ -26,6 +27,8 @@ struct TrainingRequest {
   std::optional<std::vector<float>> initial_parameters;
   std::string save_path;  // empty: off
   std::string reduction;  // "auto", "invariant" or "overlap"
+  std::string kernels;    // "fused" or "libtorch"
+  Precision precision = Precision::kFp32;
 
   // What was changed to suit a small text, a line each; to be said aloud once
   // the rest of the input is known to be good.

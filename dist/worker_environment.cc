@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/strict_json.h"
+#include "model/kernels/arithmetic.h"
 
 namespace charrnn {
 namespace {
@@ -101,6 +102,16 @@ std::string NativeInstructionSet() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
              ? "avx2"
              : "baseline";
+}
+
+std::string InstructionSetOf(Isa isa) {
+  if (isa == Isa::kPortable) return "baseline";
+  return isa == Isa::kAvx2 ? "avx2" : "avx512";
+}
+
+Isa BestIsaOf(const std::string& instruction_set) {
+  if (instruction_set == "baseline") return Isa::kPortable;
+  return instruction_set == "avx2" ? Isa::kAvx2 : Isa::kAvx512Bf16;
 }
 
 }  // namespace charrnn

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "model/kernels/arithmetic.h"
 
 namespace charrnn {
 
@@ -46,6 +47,11 @@ absl::StatusOr<std::optional<WorkerEnvironment>> ReadWorkerEnvironment(
 // The best instruction set of this machine's CPU that makes a difference to
 // sums: "avx512", "avx2" or "baseline".
 std::string NativeInstructionSet();
+
+// That of a machine whose fused kernels are to compute with `isa`; and the best
+// that they may compute with where hosts have agreed on `instruction_set`.
+std::string InstructionSetOf(Isa isa);
+Isa BestIsaOf(const std::string& instruction_set);
 
 }  // namespace charrnn
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/kernels/arithmetic.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
@@ -151,6 +152,17 @@ TEST(WorkerEnvironmentTest, TheNativeInstructionSetIsOneOfThoseThatAreKnown) {
               ::testing::AnyOf("avx512", "avx2", "baseline"));
   EXPECT_EQ(NativeInstructionSet() == "baseline",
             !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")));
+}
+
+TEST(InstructionSetTest, KernelsComputeWithinWhatHostsHaveAgreedOn) {
+  for (const Isa isa :
+       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+    EXPECT_GE(BestIsaOf(InstructionSetOf(isa)), isa);
+  }
+  EXPECT_EQ(BestIsaOf(InstructionSetOf(Isa::kPortable)), Isa::kPortable);
+  EXPECT_EQ(BestIsaOf(InstructionSetOf(Isa::kAvx2)), Isa::kAvx2);
+  // No more than what LibTorch's libraries are told.
+  EXPECT_EQ(InstructionSetOf(BestIsa()), NativeInstructionSet());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -84,6 +85,16 @@ absl::Status CheckContract(absl::string_view job, absl::string_view theirs) {
   if (job_reduction != their_reduction) {
     return Differs("--reduction=", their_reduction, job_reduction,
                    "leave the flag out, or give the same to all hosts");
+  }
+  // What hosts of an earlier build have not said, they have as it was then.
+  for (const auto& [name, before_there_was_one] :
+       {std::pair("kernels", "libtorch"), std::pair("precision", "fp32")}) {
+    const json of_job = job_config.value(name, json(before_there_was_one));
+    const json of_them = their_config.value(name, json(before_there_was_one));
+    if (of_job != of_them) {
+      return Differs(absl::StrCat("--", name, "="), of_them, of_job,
+                     "leave the flag out, or give the same to all hosts");
+    }
   }
   // Not which GPU of a host, only whether it is one.
   const auto device_type = [](const json& config) {

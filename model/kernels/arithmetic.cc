@@ -70,17 +70,16 @@ absl::string_view PrecisionName(Precision precision) {
 absl::Status CheckSupported(const Arithmetic& arithmetic) {
   const Isa best = BestIsa();
   if (arithmetic.isa > best) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(IsaName(arithmetic.isa),
-                     ": this machine's CPU has no more than ", IsaName(best)));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "this machine's CPU has no more than ", IsaName(best)));
   }
   if (arithmetic.precision == Precision::kBf16 &&
       arithmetic.isa < Isa::kAvx512Bf16) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "bf16: needs the instruction set avx512_bf16, and it is ",
+        "it needs the instruction set avx512_bf16, and this is ",
         IsaName(arithmetic.isa),
-        best < Isa::kAvx512Bf16 ? ", the best of this machine's CPU: use fp32"
-                                : " here: use fp32, or leave out --isa"));
+        best < Isa::kAvx512Bf16 ? ", the best that this machine's CPU has"
+                                : ""));
   }
   return absl::OkStatus();
 }

@@ -40,7 +40,7 @@ struct Arithmetic {
   Precision precision = Precision::kFp32;
 };
 
-// InvalidArgument if this machine cannot compute so, naming what it has.
+// InvalidArgument if this machine cannot compute so, saying what it has.
 absl::Status CheckSupported(const Arithmetic& arithmetic);
 
 }  // namespace charrnn
