@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -113,12 +114,15 @@ absl::Status Computation::LossesAndGradients(const TextRows& text,
   return CatchTorch("computing the gradient", [&] {
     PassInput input = InputOf(text, state);
     input.dropout = &dropout;
-    std::vector<PassGrain> parts;
-    for (const GrainResult& grain : grains) {
-      parts.push_back({grain.rows.begin, grain.rows.end,
-                       grain.gradient.mutable_data_ptr<float>()});
+    std::array<PassGrain, kRowsTogether> memory;
+    CHARRNN_CHECK(grains.size() <= memory.size()) << grains.size();
+    const absl::Span<PassGrain> parts =
+        absl::MakeSpan(memory).subspan(0, grains.size());
+    for (size_t i = 0; i < parts.size(); ++i) {
+      parts[i] = {grains[i].rows.begin, grains[i].rows.end,
+                  grains[i].gradient.mutable_data_ptr<float>()};
     }
-    Lent(*this)->LossAndGradient(input, absl::MakeSpan(parts));
+    Lent(*this)->LossAndGradient(input, parts);
     for (size_t i = 0; i < parts.size(); ++i) grains[i].loss = parts[i].loss;
   });
 }

@@ -60,7 +60,7 @@ class Computation {
 
   // The losses and gradients of `grains`, which are neighbours and make up all
   // rows of `text`, as charrnn::LossAndGradient() has them. Computing several
-  // together is faster where they are small.
+  // together, at most 16, is faster where they are small.
   absl::Status LossesAndGradients(const TextRows& text,
                                   const DropoutKey& dropout,
                                   absl::Span<GrainResult> grains,

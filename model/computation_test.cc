@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
-
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>

@@ -33,14 +33,14 @@ absl::Status LocalReducer::Gather(const at::Tensor& own, at::Tensor& all) {
 absl::Status LocalReducer::Reduce(int64_t, GradientSums& sums) {
   TreeSum(absl::MakeSpan(sums.losses));
   if (sums.gradients.size() == 1) return absl::OkStatus();
-  std::vector<float*> terms;
+  terms_.clear();
   for (const at::Tensor& gradient : sums.gradients) {
     CHARRNN_CHECK(gradient.is_cpu()) << gradient.device();
-    terms.push_back(gradient.mutable_data_ptr<float>());
+    terms_.push_back(gradient.mutable_data_ptr<float>());
   }
   ForEachBlock(
       *pool_, sums.gradients.front().numel(),
-      [&](int64_t begin, int64_t end) { TreeSumArrays(terms, begin, end); });
+      [&](int64_t begin, int64_t end) { TreeSumArrays(terms_, begin, end); });
   return absl::OkStatus();
 }
 

@@ -87,6 +87,7 @@ class LocalReducer : public GradientReducer {
 
  private:
   ThreadPool* pool_;
+  std::vector<float*> terms_;  // of a call
 };
 
 }  // namespace charrnn

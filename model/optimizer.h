@@ -4,9 +4,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "base/thread_pool.h"
+#include "model/adam.h"
 #include "model/train_state.h"
 
 namespace charrnn {
@@ -29,11 +32,21 @@ class Optimizer {
   // gradient is not finite, and, after the update, if a weight is not; those of
   // CatchTorch.
   absl::StatusOr<double> Update(const at::Tensor& gradient_sum, int64_t targets,
-                                double learning_rate, TrainState& state) const;
+                                double learning_rate, TrainState& state);
 
  private:
+  // The sum of what `f` returns for the blocks of `size` elements, always in
+  // the same order.
+  double SumOverBlocks(int64_t size,
+                       absl::FunctionRef<double(int64_t, int64_t)> f);
+  absl::StatusOr<double> SquaredNorm(const at::Tensor& array);
+  // Returns the squared norm of the new weights, which are still in cache.
+  double UpdateOnCpu(const AdamStep& step, float scale,
+                     const at::Tensor& gradient, TrainState& state);
+
   double grad_clip_;
   ThreadPool* pool_;
+  std::vector<double> block_sums_;
 };
 
 }  // namespace charrnn

@@ -96,6 +96,7 @@ absl::Status Trainer::Run() {
 absl::Status Trainer::RunSteps() {
   const TrainingConfig& config = options_.training;
   CHARRNN_RETURN_IF_ERROR(CheckText());
+  CHARRNN_RETURN_IF_ERROR(PrepareStep());
   CHARRNN_RETURN_IF_ERROR(PrepareStreams());
   const IndexRange rows = LocalRows();
   BatchReader::Options reading;
@@ -159,21 +160,21 @@ absl::Status Trainer::PrepareStreams() {
 absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
   RnnState next_streams;
-  absl::StatusOr<GradientSums> sums = ReducedGradients(*batch, &next_streams);
-  if (absl::IsResourceExhausted(sums.status())) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(sums.status().message(),
-                     ": lower --batch_size, --seq_len or --hidden_dim"));
+  if (const absl::Status reduced = ReduceGradients(*batch, &next_streams);
+      absl::IsResourceExhausted(reduced)) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        reduced.message(), ": lower --batch_size, --seq_len or --hidden_dim"));
+  } else if (!reduced.ok()) {
+    return reduced;
   }
-  CHARRNN_RETURN_IF_ERROR(sums.status());
-  const double loss_sum = sums->losses.front();
+  const double loss_sum = sums_.losses.front();
   if (!std::isfinite(loss_sum)) {
     return NotFinite(progress_.step + 1, "the loss");
   }
   const int64_t targets =
       static_cast<int64_t>(options_.training.batch_size) * batch->seq_len;
   const absl::StatusOr<double> norm = optimizer_.Update(
-      sums->gradients.front(), sums->is_mean ? 1 : targets,
+      sums_.gradients.front(), sums_.is_mean ? 1 : targets,
       LearningRate(options_.training, progress_.step, plan_.schedule_steps),
       *state_);
   if (absl::IsDataLoss(norm.status())) {

@@ -135,10 +135,14 @@ class Trainer {
   // Those of the whole batch, or of the local grains before the reduction.
   // `streams` is what the local rows begin with, and afterwards what they end
   // with; null where chunks are shuffled. So is `next_streams`, of all rows.
-  absl::StatusOr<GradientSums> ReducedGradients(const Batch& batch,
-                                                RnnState* next_streams);
-  absl::StatusOr<GradientSums> ComputeGradients(const Batch& batch,
-                                                RnnState* streams);
+  // They come to be in sums_.
+  absl::Status ReduceGradients(const Batch& batch, RnnState* next_streams);
+  absl::Status ComputeGradients(const Batch& batch, RnnState* streams);
+  // The pieces [begin, end), together.
+  absl::Status ComputePieces(const Batch& batch, IndexRange pieces,
+                             RnnState* streams);
+  // Allocates what a step works with.
+  absl::Status PrepareStep();
   // What all streams end with, given those of the local rows.
   absl::StatusOr<RnnState> ShareStreams(const RnnState& own);
 
@@ -183,10 +187,17 @@ class Trainer {
   // In fp32, whatever training computes in: it is the weights that are compared
   // and not their rounding. Null: computation_ does it.
   std::unique_ptr<Computation> validation_;
-  const Optimizer optimizer_;
+  Optimizer optimizer_;
   const int64_t num_grains_;
 
-  std::vector<at::Tensor> gradients_;  // of the local pieces, step after step
+  // What a step works with, kept from step to step, so that it allocates
+  // nothing.
+  std::vector<IndexRange> pieces_;      // LocalPieces()
+  std::vector<GrainResult> results_;    // one a piece
+  std::vector<absl::Status> statuses_;  // one for pieces computed together
+  std::vector<RnnState> states_;        // likewise
+  GradientSums sums_;
+
   StepReport last_step_;
   std::optional<Saving> saving_;
   // Of the newest checkpoint that is committed; 0: there is none.

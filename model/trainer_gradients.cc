@@ -59,8 +59,19 @@ std::vector<IndexRange> Trainer::LocalPieces() const {
   return pieces;
 }
 
-absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch,
-                                                       RnnState* next_streams) {
+absl::Status Trainer::PrepareStep() {
+  pieces_ = LocalPieces();
+  results_.resize(pieces_.size());
+  return CatchTorch("allocating gradients", [&] {
+    for (GrainResult& result : results_) {
+      result.gradient =
+          at::zeros({model_.layout().flat_size()}, model_.flat().options());
+    }
+  });
+}
+
+absl::Status Trainer::ReduceGradients(const Batch& batch,
+                                      RnnState* next_streams) {
   const IndexRange rows = LocalRows();
   RnnState own;
   RnnState* streams = nullptr;
@@ -70,10 +81,9 @@ absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch,
     }));
     streams = &own;
   }
-  GradientSums sums;
   if (parts_.reducer->overlaps()) {
     CHARRNN_ASSIGN_OR_RETURN(
-        sums,
+        sums_,
         parts_.reducer->LossAndGradient(
             model_, {rows.size(), batch.seq_len, batch.inputs, batch.targets},
             {options_.training.seed, batch.step, options_.model.dropout,
@@ -81,13 +91,13 @@ absl::StatusOr<GradientSums> Trainer::ReducedGradients(const Batch& batch,
             streams));
   } else {
     computation_.TakeWeights(*parts_.pool);
-    CHARRNN_ASSIGN_OR_RETURN(sums, ComputeGradients(batch, streams));
-    CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), sums));
+    CHARRNN_RETURN_IF_ERROR(ComputeGradients(batch, streams));
+    CHARRNN_RETURN_IF_ERROR(parts_.reducer->Reduce(NumPieces(), sums_));
   }
   if (streams != nullptr) {
     CHARRNN_ASSIGN_OR_RETURN(*next_streams, ShareStreams(own));
   }
-  return sums;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<RnnState> Trainer::ShareStreams(const RnnState& own) {
@@ -112,64 +122,61 @@ absl::StatusOr<RnnState> Trainer::ShareStreams(const RnnState& own) {
   return all;
 }
 
-absl::StatusOr<GradientSums> Trainer::ComputeGradients(const Batch& batch,
-                                                       RnnState* streams) {
-  const std::vector<IndexRange> pieces = LocalPieces();
-  const auto num_pieces = static_cast<int64_t>(pieces.size());
-  const int64_t first_row = pieces.front().begin;
-  // Kept from step to step: a step's are computed from nothing.
-  CHARRNN_RETURN_IF_ERROR(CatchTorch("allocating gradients", [&] {
-    while (static_cast<int64_t>(gradients_.size()) < num_pieces) {
-      gradients_.push_back(
-          at::zeros({model_.layout().flat_size()}, model_.flat().options()));
-    }
-  }));
+absl::Status Trainer::ComputeGradients(const Batch& batch, RnnState* streams) {
+  const auto num_pieces = static_cast<int64_t>(pieces_.size());
   const int64_t together = computation_.GrainsTogether(
-      pieces.front().size(), num_pieces, parts_.pool->num_threads());
+      pieces_.front().size(), num_pieces, parts_.pool->num_threads());
   const int64_t num_groups = (num_pieces + together - 1) / together;
-  std::vector<GrainResult> results(num_pieces);
-  std::vector<absl::Status> statuses(num_groups);
-  std::vector<RnnState> states(num_groups);
+  statuses_.resize(num_groups);
+  states_.resize(num_groups);
   parts_.pool->ParallelFor(num_groups, [&](int64_t group) {
     const int64_t begin = group * together;
-    const int64_t end = std::min(begin + together, num_pieces);
-    const IndexRange rows = {pieces[begin].begin, pieces[end - 1].end};
-    for (int64_t i = begin; i < end; ++i) {
-      results[i].rows = {pieces[i].begin - rows.begin,
-                         pieces[i].end - rows.begin};
-      results[i].gradient = gradients_[i];
-    }
-    const IndexRange local = {rows.begin - first_row, rows.end - first_row};
-    const auto slice = [&](const std::vector<int32_t>& ids) {
-      return absl::MakeConstSpan(ids).subspan(local.begin * batch.seq_len,
-                                              local.size() * batch.seq_len);
-    };
-    if (streams != nullptr) {
-      statuses[group] = CatchTorch("copying the streams", [&] {
-        states[group] = StateOfRows(*streams, local);
+    const IndexRange pieces = {begin, std::min(begin + together, num_pieces)};
+    RnnState* const state = streams == nullptr ? nullptr : &states_[group];
+    if (state != nullptr) {
+      const int64_t first_row = pieces_.front().begin;
+      statuses_[group] = CatchTorch("copying the streams", [&] {
+        *state =
+            StateOfRows(*streams, {pieces_[pieces.begin].begin - first_row,
+                                   pieces_[pieces.end - 1].end - first_row});
       });
-      if (!statuses[group].ok()) return;
+      if (!statuses_[group].ok()) return;
     }
-    statuses[group] = computation_.LossesAndGradients(
-        {rows.size(), batch.seq_len, slice(batch.inputs), slice(batch.targets)},
-        {options_.training.seed, batch.step, options_.model.dropout,
-         rows.begin},
-        absl::MakeSpan(results).subspan(begin, end - begin),
-        streams == nullptr ? nullptr : &states[group]);
+    statuses_[group] = ComputePieces(batch, pieces, state);
   });
-  for (const absl::Status& status : statuses) {
+  for (const absl::Status& status : statuses_) {
     CHARRNN_RETURN_IF_ERROR(status);
   }
   if (streams != nullptr) {
     CHARRNN_RETURN_IF_ERROR(CatchTorch("joining the streams",
-                                       [&] { *streams = JoinRows(states); }));
+                                       [&] { *streams = JoinRows(states_); }));
   }
-  GradientSums sums;
-  for (const GrainResult& result : results) {
-    sums.gradients.push_back(result.gradient);
-    sums.losses.push_back(result.loss);
+  sums_.gradients.clear();
+  sums_.losses.clear();
+  for (const GrainResult& result : results_) {
+    sums_.gradients.push_back(result.gradient);
+    sums_.losses.push_back(result.loss);
   }
-  return sums;
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::ComputePieces(const Batch& batch, IndexRange pieces,
+                                    RnnState* streams) {
+  const IndexRange rows = {pieces_[pieces.begin].begin,
+                           pieces_[pieces.end - 1].end};
+  for (int64_t i = pieces.begin; i < pieces.end; ++i) {
+    results_[i].rows = {pieces_[i].begin - rows.begin,
+                        pieces_[i].end - rows.begin};
+  }
+  const auto slice = [&](const std::vector<int32_t>& ids) {
+    return absl::MakeConstSpan(ids).subspan(
+        (rows.begin - pieces_.front().begin) * batch.seq_len,
+        rows.size() * batch.seq_len);
+  };
+  return computation_.LossesAndGradients(
+      {rows.size(), batch.seq_len, slice(batch.inputs), slice(batch.targets)},
+      {options_.training.seed, batch.step, options_.model.dropout, rows.begin},
+      absl::MakeSpan(results_).subspan(pieces.begin, pieces.size()), streams);
 }
 
 }  // namespace charrnn

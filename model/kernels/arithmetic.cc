@@ -70,8 +70,8 @@ absl::string_view PrecisionName(Precision precision) {
 absl::Status CheckSupported(const Arithmetic& arithmetic) {
   const Isa best = BestIsa();
   if (arithmetic.isa > best) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "this machine's CPU has no more than ", IsaName(best)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("this machine's CPU has no more than ", IsaName(best)));
   }
   if (arithmetic.precision == Precision::kBf16 &&
       arithmetic.isa < Isa::kAvx512Bf16) {

@@ -6,9 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "model/dropout.h"
 #include "model/kernels/arithmetic.h"
-#include "model/kernels/dropout_row.h"
 #include "model/kernels/network_pass.h"
 #include "model/kernels/network_weights.h"
 #include "model/kernels/product.h"
@@ -64,12 +62,12 @@ void NetworkPass::BackwardLogits(Times times) {
 
 void NetworkPass::MultiplyByMask(int layer, Times times, float* rows) {
   if (!Drops()) return;
-  const DropoutNumbers numbers(*input_.dropout, layer);
+  int64_t index = 0;
   for (int64_t time = times.begin; time < times.end; ++time) {
-    for (int64_t row = 0; row < input_.rows; ++row, rows += units_) {
-      FillDropoutRow(arithmetic_, numbers, input_.dropout->first_row + row,
-                     time, weights_.config().hidden_dim, mask_.data());
-      MultiplyRow(arithmetic_, units_, rows, mask_.data(), rows);
+    for (int64_t row = 0; row < input_.rows; ++row, ++index, rows += units_) {
+      float* const mask = MaskRow(layer, index);
+      if (layer != last_layer()) FillMask(layer, time, row, mask);
+      MultiplyRow(arithmetic_, units_, rows, mask, rows);
     }
   }
 }

@@ -92,11 +92,14 @@ void NetworkPass::Prepare(const PassInput& input) {
   targets_.resize(block_rows);
   logits_.Resize(block_rows * weights_.classes());
   output_gradient_.Resize(block_rows * units_);
+  if (Drops()) masks_.Resize(block_rows * units_);
   if (IsBf16()) {
     logit_factors_.Resize(FactorSize(logits_.size()));
     input_factors_.Resize(FactorSize(block_rows * gate_units_));
   }
+  dropout_.clear();
   for (int layer = 0; layer <= last_layer(); ++layer) {
+    if (Drops()) dropout_.emplace_back(*input.dropout, layer);
     Layer& it = At(layer);
     const int64_t step = input.rows * units_;
     it.hidden.Resize((input.seq_len + 1) * step);
@@ -213,14 +216,14 @@ void NetworkPass::Drop(int layer, Times times) {
   if (!Drops()) return;
   Layer& it = At(layer);
   const int64_t rows = input_.rows;
-  const DropoutNumbers numbers(*input_.dropout, layer);
   const float* hidden = it.hidden.data() + (times.begin + 1) * rows * units_;
   float* output = it.output.data();
+  int64_t index = 0;
   for (int64_t time = times.begin; time < times.end; ++time) {
-    for (int64_t row = 0; row < rows; ++row) {
-      FillDropoutRow(arithmetic_, numbers, input_.dropout->first_row + row,
-                     time, weights_.config().hidden_dim, mask_.data());
-      MultiplyRow(arithmetic_, units_, hidden, mask_.data(), output);
+    for (int64_t row = 0; row < rows; ++row, ++index) {
+      float* const mask = MaskRow(layer, index);
+      FillMask(layer, time, row, mask);
+      MultiplyRow(arithmetic_, units_, hidden, mask, output);
       hidden += units_;
       output += units_;
     }
@@ -229,6 +232,15 @@ void NetworkPass::Drop(int layer, Times times) {
     ToFactor(arithmetic_, it.output.data(), times.size() * rows * units_,
              it.output_factors.data());
   }
+}
+
+float* NetworkPass::MaskRow(int layer, int64_t index) {
+  return layer == last_layer() ? masks_.data() + index * units_ : mask_.data();
+}
+
+void NetworkPass::FillMask(int layer, int64_t time, int64_t row, float* mask) {
+  FillDropoutRow(arithmetic_, dropout_[layer], input_.dropout->first_row + row,
+                 time, weights_.config().hidden_dim, mask);
 }
 
 const float* NetworkPass::Output(int layer, int64_t time) const {

@@ -92,6 +92,9 @@ class NetworkPass {
   void EndLayer(int layer);
   // What a layer puts out, with dropout.
   void Drop(int layer, Times times);
+  // The mask of a row, `index` being that of the row among those of `times`.
+  float* MaskRow(int layer, int64_t index);
+  void FillMask(int layer, int64_t time, int64_t row, float* mask);
   const float* Output(int layer, int64_t time) const;
   FactorRows OutputFactors(int layer, int64_t time) const;
   // The logits at `times`, their losses, and on the way back their gradients.
@@ -133,7 +136,8 @@ class NetworkPass {
   const int64_t gate_units_;  // gates * U
 
   PassInput input_;
-  Times block_ = {0, 0};  // that is being computed
+  std::vector<DropoutNumbers> dropout_;  // one a layer, if there is dropout
+  Times block_ = {0, 0};                 // that is being computed
   std::vector<Layer> layers_;
   std::vector<Sums> sums_;            // one a grain
   AlignedArray<double> losses_;       // [T, R]
@@ -144,7 +148,10 @@ class NetworkPass {
   AlignedArray<float> logit_factors_;
   AlignedArray<float> output_gradient_;  // [.., R, U]
   AlignedArray<float> input_factors_;    // [.., R, gates * U]; bf16
-  AlignedArray<float> mask_;             // [U]
+  // Masks of the last layer, which the way back needs soon; and one of others,
+  // which are drawn again.
+  AlignedArray<float> masks_;  // [.., R, U]
+  AlignedArray<float> mask_;   // [U]
   OuterProduct outer_;
   OuterProduct outer_fp32_;
   std::vector<const float*> left_rows_;

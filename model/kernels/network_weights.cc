@@ -1,6 +1,7 @@
 #include "model/kernels/network_weights.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -104,44 +105,42 @@ NetworkWeights::NetworkWeights(const ModelConfig& config,
   embedding_.Resize(config.vocab_size * embedding_units_);
   table_.Resize(config.vocab_size * gates_.gates * units_);
   output_bias_.Resize(PaddedColumns(config.vocab_size));
+  ListPanels();
+}
+
+void NetworkWeights::AddPanels(PackedMatrix& matrix, int64_t offset,
+                               int64_t row_stride) {
+  for (int64_t i = 0; i < matrix.num_panels(); ++i) {
+    panels_.push_back({&matrix, offset, row_stride, i});
+  }
+}
+
+void NetworkWeights::ListPanels() {
+  const int64_t hidden = config_.hidden_dim;
+  AddPanels(table_forward_, LayerOffset(0, 0), config_.embedding_dim);
+  AddPanels(output_forward_, OutputOffset(0), hidden);
+  for (int i = 0; i < config_.num_layers; ++i) {
+    AddPanels(layers_[i].hidden_forward, LayerOffset(i, 1), hidden);
+    for (PackedMatrix& input : layers_[i].input_forward) {
+      AddPanels(input, LayerOffset(i, 0), hidden);
+    }
+  }
+  num_forward_panels_ = panels_.size();
+  AddPanels(table_backward_, LayerOffset(0, 0), config_.embedding_dim);
+  AddPanels(output_backward_, OutputOffset(0), hidden);
+  for (int i = 0; i < config_.num_layers; ++i) {
+    AddPanels(layers_[i].hidden_backward, LayerOffset(i, 1), hidden);
+    for (PackedMatrix& input : layers_[i].input_backward) {
+      AddPanels(input, LayerOffset(i, 0), hidden);
+    }
+  }
 }
 
 void NetworkWeights::Take(const float* flat, bool backward, ThreadPool& pool) {
-  struct Panel {
-    PackedMatrix* matrix;
-    const float* weight;
-    int64_t row_stride;
-    int64_t index;
-  };
-  std::vector<Panel> panels;
-  const auto add = [&](PackedMatrix& matrix, int64_t offset,
-                       int64_t row_stride) {
-    for (int64_t i = 0; i < matrix.num_panels(); ++i) {
-      panels.push_back({&matrix, flat + offset, row_stride, i});
-    }
-  };
-  const int64_t hidden = config_.hidden_dim;
-  add(table_forward_, LayerOffset(0, 0), config_.embedding_dim);
-  add(output_forward_, OutputOffset(0), hidden);
-  if (backward) {
-    add(table_backward_, LayerOffset(0, 0), config_.embedding_dim);
-    add(output_backward_, OutputOffset(0), hidden);
-  }
-  for (int i = 0; i < config_.num_layers; ++i) {
-    LayerWeights& layer = layers_[i];
-    add(layer.hidden_forward, LayerOffset(i, 1), hidden);
-    for (PackedMatrix& input : layer.input_forward) {
-      add(input, LayerOffset(i, 0), hidden);
-    }
-    if (!backward) continue;
-    add(layer.hidden_backward, LayerOffset(i, 1), hidden);
-    for (PackedMatrix& input : layer.input_backward) {
-      add(input, LayerOffset(i, 0), hidden);
-    }
-  }
-  pool.ParallelFor(static_cast<int64_t>(panels.size()), [&](int64_t i) {
-    const Panel& panel = panels[i];
-    panel.matrix->PackPanel(panel.weight, panel.row_stride, panel.index);
+  const size_t count = backward ? panels_.size() : num_forward_panels_;
+  pool.ParallelFor(static_cast<int64_t>(count), [&](int64_t i) {
+    const Panel& panel = panels_[i];
+    panel.matrix->PackPanel(flat + panel.offset, panel.row_stride, panel.index);
   });
   TakeBiases(flat);
   ComputeTable(flat, pool);

@@ -1,6 +1,7 @@
 #ifndef CHARRNN_MODEL_KERNELS_NETWORK_WEIGHTS_H_
 #define CHARRNN_MODEL_KERNELS_NETWORK_WEIGHTS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct LayerWeights {
 class NetworkWeights {
  public:
   NetworkWeights(const ModelConfig& config, const Arithmetic& arithmetic);
+  NetworkWeights(const NetworkWeights&) = delete;
+  NetworkWeights& operator=(const NetworkWeights&) = delete;
 
   // Takes the weights in `flat`, [layout().flat_size()], as they are now.
   // `backward`: also what gradients need.
@@ -76,6 +79,16 @@ class NetworkWeights {
   }
 
  private:
+  // A panel to be packed: of which factor, and where its weight begins.
+  struct Panel {
+    PackedMatrix* matrix;
+    int64_t offset;
+    int64_t row_stride;
+    int64_t index;
+  };
+
+  void AddPanels(PackedMatrix& matrix, int64_t offset, int64_t row_stride);
+  void ListPanels();
   void TakeBiases(const float* flat);
   void ComputeTable(const float* flat, ThreadPool& pool);
 
@@ -94,6 +107,9 @@ class NetworkWeights {
   PackedMatrix output_forward_;
   PackedMatrix output_backward_;
   AlignedArray<float> output_bias_;
+  // All panels, those that only gradients need at the end.
+  std::vector<Panel> panels_;
+  size_t num_forward_panels_ = 0;
 };
 
 }  // namespace charrnn

@@ -1,0 +1,213 @@
+// Training by fused kernels beside training by LibTorch's operators.
+
+#include <stdlib.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/thread_pool.h"
+#include "data/corpus.h"
+#include "data/vocab.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/checkpoint.h"
+#include "model/checkpoint_store.h"
+#include "model/config.h"
+#include "model/gradient_reducer.h"
+#include "model/kernels/arithmetic.h"
+#include "model/parameter_layout.h"
+#include "model/torch_threads.h"
+#include "model/train_observer.h"
+#include "model/train_state.h"
+#include "model/trainer.h"
+#include "model/training_plan.h"
+#include "testing/status_matchers.h"
+
+namespace {
+
+// How often memory was asked for, by whatever thread.
+std::atomic<int64_t> num_allocations{0};
+
+void* Allocate(size_t size) {
+  ++num_allocations;
+  void* const memory = malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(size_t size) { return Allocate(size); }
+void* operator new[](size_t size) { return Allocate(size); }
+void operator delete(void* memory) noexcept { free(memory); }
+void operator delete[](void* memory) noexcept { free(memory); }
+void operator delete(void* memory, size_t) noexcept { free(memory); }
+void operator delete[](void* memory, size_t) noexcept { free(memory); }
+
+namespace charrnn {
+namespace {
+
+class NoStore : public CheckpointStore {
+ public:
+  absl::StatusOr<std::string> Save(const Checkpoint&) override { return ""; }
+};
+
+class Curve : public TrainObserver {
+ public:
+  Curve() {
+    losses.reserve(kMaxSteps);
+    allocations.reserve(kMaxSteps);
+  }
+  void OnStep(const StepReport& report) override {
+    losses.push_back(report.loss);
+    allocations.push_back(num_allocations);
+  }
+  void OnValidation(const ValidationReport& report) override {
+    validation = report.loss;
+  }
+
+  static constexpr size_t kMaxSteps = 1000;
+  std::vector<double> losses;
+  std::vector<int64_t> allocations;  // all that there were before
+  double validation = 0;
+};
+
+struct Case {
+  RnnType type;
+  int layers;
+  DataOrder order;
+};
+
+class TrainerKernelsTest : public testing::TestWithParam<Case> {
+ protected:
+  TrainerKernelsTest() : corpus_(SnippetCorpus(Encoding::kUtf8)) {
+    options_.model.rnn_type = GetParam().type;
+    options_.model.num_layers = GetParam().layers;
+    options_.model.vocab_size = corpus_->vocab().size();
+    options_.model.embedding_dim = 12;
+    options_.model.hidden_dim = 24;
+    options_.model.dropout = 0.1;
+    options_.training.data_order = GetParam().order;
+    options_.training.seq_len = 10;
+    options_.training.batch_size = 8;
+    options_.training.num_epochs = 40;
+    options_.training.learning_rate = 1e-2;
+    options_.training.sample_every = 0;
+    options_.training.log_every = 0;
+  }
+
+  Curve Train(const std::optional<Arithmetic>& kernels, int threads = 2) {
+    options_.kernels = kernels;
+    state_ = *TrainState::Initial(ParameterLayout(options_.model),
+                                  options_.training.seed, "cpu");
+    const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
+    LocalReducer reducer(pool.get());
+    const TrainingPlan plan =
+        *MakeTrainingPlan(options_.training, corpus_->size());
+    Curve curve;
+    NoStore store;
+    EXPECT_THAT(Trainer(options_, plan,
+                        {corpus_.get(), pool.get(), &reducer, &curve, &store,
+                         Clock::Real(), [] { return Wish::kNone; }},
+                        &state_)
+                    .Run(),
+                IsOk());
+    return curve;
+  }
+
+  std::string Weights() const {
+    return std::string(
+        static_cast<const char*>(state_.parameters.const_data_ptr()),
+        state_.parameters.nbytes());
+  }
+
+  std::unique_ptr<Corpus> corpus_;
+  Trainer::Options options_;
+  TrainState state_;
+};
+
+std::vector<Arithmetic> AllKernels() {
+  std::vector<Arithmetic> all;
+  for (const Isa isa :
+       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+      if (CheckSupported({isa, precision}).ok())
+        all.push_back({isa, precision});
+    }
+  }
+  return all;
+}
+
+TEST_P(TrainerKernelsTest, CurvesLieBesideEachOther) {
+  const Curve plain = Train(std::nullopt);
+  ASSERT_LT(plain.losses.back(), 2.4);
+  for (const Arithmetic& kernels : AllKernels()) {
+    SCOPED_TRACE(absl::StrCat(IsaName(kernels.isa), ", ",
+                              PrecisionName(kernels.precision)));
+    const Curve fused = Train(kernels);
+    ASSERT_EQ(fused.losses.size(), plain.losses.size());
+    // Rounding differs, and training magnifies it step after step.
+    const double tolerance =
+        kernels.precision == Precision::kBf16 ? 0.05 : 2e-3;
+    for (size_t i = 0; i < plain.losses.size(); ++i) {
+      ASSERT_NEAR(fused.losses[i], plain.losses[i], tolerance) << "step " << i;
+    }
+    EXPECT_NEAR(fused.validation, plain.validation, 2 * tolerance);
+  }
+}
+
+TEST_P(TrainerKernelsTest, WeightsAreTheSameForAnyThreads) {
+  for (const Arithmetic& kernels : AllKernels()) {
+    SCOPED_TRACE(absl::StrCat(IsaName(kernels.isa), ", ",
+                              PrecisionName(kernels.precision)));
+    Train(kernels, 1);
+    const std::string weights = Weights();
+    for (const int threads : {2, 3, 8}) {
+      Train(kernels, threads);
+      EXPECT_EQ(Weights(), weights) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(TrainerKernelsTest, AStepAllocatesNothing) {
+  if (GetParam().order == DataOrder::kStreams) {
+    GTEST_SKIP() << "the streams' states are new tensors each step";
+  }
+  options_.training.num_epochs = 3;
+  const Curve curve = Train(Arithmetic{BestIsa()});
+  // Within an epoch: at its end there are validation and a checkpoint.
+  const auto steps_per_epoch = static_cast<size_t>(curve.losses.size() / 3);
+  ASSERT_GE(steps_per_epoch, 3u);
+  for (size_t step = steps_per_epoch + 1; step < 2 * steps_per_epoch; ++step) {
+    EXPECT_EQ(curve.allocations[step], curve.allocations[step - 1])
+        << "step " << step;
+  }
+}
+
+std::string CaseName(const testing::TestParamInfo<Case>& info) {
+  return absl::StrCat(
+      RnnTypeName(info.param.type), info.param.layers,
+      info.param.order == DataOrder::kStreams ? "Streams" : "Shuffled");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, TrainerKernelsTest,
+    testing::Values(Case{RnnType::kGru, 1, DataOrder::kShuffled},
+                    Case{RnnType::kGru, 2, DataOrder::kStreams},
+                    Case{RnnType::kLstm, 1, DataOrder::kStreams},
+                    Case{RnnType::kLstm, 2, DataOrder::kShuffled}),
+    CaseName);
+
+}  // namespace
+}  // namespace charrnn
