@@ -32,14 +32,11 @@ std::vector<std::string> Flags() {
 }
 
 SubprocessResult Train(const Workplace& workplace, const std::string& run_dir,
-                       const std::string& capability) {
+                       const std::string& isa) {
   std::vector<std::string> flags = Flags();
   flags.push_back(absl::StrCat("--run_dir=", run_dir));
-  SubprocessOptions options = workplace.Here(flags);
-  if (!capability.empty()) {
-    options.environment["ATEN_CPU_CAPABILITY"] = capability;
-  }
-  return workplace.Run("train", options);
+  flags.push_back(absl::StrCat("--isa=", isa));
+  return workplace.Run("train", workplace.Here(flags));
 }
 
 // A host that can do only what every CPU can comes to the job, and leaves it
@@ -72,8 +69,8 @@ TEST(InstructionSetsTest, TheLeastOfAllHostsIsWhatAllComputeWith) {
   }
   const Workplace workplace;
   workplace.Write("text.txt", PlainText(130));
-  ASSERT_EQ(Train(workplace, "native", "").exit_code, 0);
-  ASSERT_EQ(Train(workplace, "baseline", "default").exit_code, 0);
+  ASSERT_EQ(Train(workplace, "native", "auto").exit_code, 0);
+  ASSERT_EQ(Train(workplace, "baseline", "portable").exit_code, 0);
   const auto expected = RunOutcome(workplace, "baseline");
   // Or this test would prove nothing.
   ASSERT_NE(RunOutcome(workplace, "native").at("model.safetensors"),

@@ -55,8 +55,19 @@ class PackedMatrix {
   PackedMatrix(RowList rows, int64_t in, int panel_blocks, Precision precision,
                bool transposed);
 
-  // The number in row `i` of the factor and column `j`; 0 for padding.
-  float At(const float* matrix, int64_t row_stride, int64_t i, int64_t j) const;
+  static constexpr int kMaxPanelBlocks = 4;
+
+  // Row `out` of the list, null for one of zeros.
+  const float* RowOf(const float* matrix, int64_t row_stride,
+                     int64_t out) const;
+  // Elements [begin, begin + a few) of the column that is `row`, whose elements
+  // are `width` apart.
+  void PackColumn(const float* row, int64_t begin, int64_t width,
+                  float* to) const;
+  // The columns [first, first + width) of the row of elements that `rows`, as
+  // many as an element has numbers, make up.
+  void PackRow(const float* const* rows, int64_t first, int64_t width,
+               float* to) const;
 
   RowList rows_;
   int64_t in_;
