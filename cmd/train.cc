@@ -11,10 +11,9 @@
 #include "cmd/command_line.h"
 #include "cmd/run_start.h"
 #include "cmd/run_summary.h"
+#include "cmd/run_training.h"
 #include "cmd/training_flags.h"
 #include "data/corpus_error.h"
-#include "model/determinism.h"
-#include "model/gradient_reducer.h"
 #include "model/metrics/run_output.h"
 #include "model/train_progress.h"
 #include "model/trainer.h"
@@ -24,22 +23,9 @@ namespace {
 
 absl::Status TrainToTheEnd(FileSystem& files, Clock& clock, RunStart& run,
                            RunOutput& output) {
-  LocalReducer reducer(run.compute.pool.get());
-  Trainer::Options options;
-  options.model = run.request.model;
-  options.training = run.request.training;
-  options.sampling = run.request.sampling;
-  options.kernels = run.kernels;
-  options.invariant = ResolvedReduction(run.request.reduction,
-                                        run.compute.device) == "invariant";
-  if (options.invariant) ComputeDeterministically();
-  Trainer trainer(
-      options, run.plan,
-      {run.request.corpus.get(), run.compute.pool.get(), &reducer, &output,
-       run.store.get(), &clock,
-       [] { return StopSignal::Received() ? Wish::kStop : Wish::kNone; }},
-      &run.state);
-  absl::Status status = trainer.Run();
+  absl::Status status = RunTraining(clock, run, output, [] {
+    return StopSignal::Received() ? Wish::kStop : Wish::kNone;
+  });
   if (status.ok()) status = ExportBest(files, run);
   NameReport(files, run);
   return status.ok() ? output.status() : status;
