@@ -34,7 +34,8 @@ constexpr int64_t kLoops = 10'000;
 // Each returns the operations that it has done.
 using Burst = int64_t (*)();
 
-// Keeps the compiler from leaving out what nobody reads.
+// Keeps the compiler from knowing what is in `value`, so that it neither leaves
+// out what nobody reads nor does for one sum what it needs for all.
 template <typename Vector>
 inline void Keep(Vector& value) {
   asm volatile("" : "+v"(value));
@@ -44,6 +45,8 @@ __attribute__((target("avx512f"))) int64_t Fp32Avx512() {
   __m512 sums[kSums512] = {};
   __m512 a = _mm512_set1_ps(0.5F);
   Keep(a);
+#pragma GCC unroll 24
+  for (auto& sum : sums) Keep(sum);
   for (int64_t loop = 0; loop < kLoops; ++loop) {
 #pragma GCC unroll 24
     for (auto& sum : sums) sum = _mm512_fmadd_ps(a, a, sum);
@@ -57,6 +60,8 @@ __attribute__((target("avx2,fma"))) int64_t Fp32Avx2() {
   __m256 sums[kSums256] = {};
   __m256 a = _mm256_set1_ps(0.5F);
   Keep(a);
+#pragma GCC unroll 12
+  for (auto& sum : sums) Keep(sum);
   for (int64_t loop = 0; loop < kLoops; ++loop) {
 #pragma GCC unroll 12
     for (auto& sum : sums) sum = _mm256_fmadd_ps(a, a, sum);
@@ -70,6 +75,8 @@ __attribute__((target("avx512f,avx512bf16"))) int64_t Bf16Avx512() {
   __m512 sums[kSums512] = {};
   auto a = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f00));  // 0.5
   Keep(a);
+#pragma GCC unroll 24
+  for (auto& sum : sums) Keep(sum);
   for (int64_t loop = 0; loop < kLoops; ++loop) {
 #pragma GCC unroll 24
     for (auto& sum : sums) sum = _mm512_dpbf16_ps(sum, a, a);
