@@ -37,52 +37,55 @@ using Burst = int64_t (*)();
 // Keeps the compiler from knowing what is in `value`, so that it neither leaves
 // out what nobody reads nor does for one sum what it needs for all.
 template <typename Vector>
-inline void Keep(Vector& value) {
+__attribute__((target("avx512f"))) inline void Keep512(Vector& value) {
   asm volatile("" : "+v"(value));
+}
+__attribute__((target("avx2"))) inline void Keep256(__m256& value) {
+  asm volatile("" : "+x"(value));
 }
 
 __attribute__((target("avx512f"))) int64_t Fp32Avx512() {
   __m512 sums[kSums512] = {};
   __m512 a = _mm512_set1_ps(0.5F);
-  Keep(a);
+  Keep512(a);
 #pragma GCC unroll 24
-  for (auto& sum : sums) Keep(sum);
+  for (auto& sum : sums) Keep512(sum);
   for (int64_t loop = 0; loop < kLoops; ++loop) {
 #pragma GCC unroll 24
     for (auto& sum : sums) sum = _mm512_fmadd_ps(a, a, sum);
   }
 #pragma GCC unroll 24
-  for (auto& sum : sums) Keep(sum);
+  for (auto& sum : sums) Keep512(sum);
   return kLoops * kSums512 * 16 * 2;
 }
 
 __attribute__((target("avx2,fma"))) int64_t Fp32Avx2() {
   __m256 sums[kSums256] = {};
   __m256 a = _mm256_set1_ps(0.5F);
-  Keep(a);
+  Keep256(a);
 #pragma GCC unroll 12
-  for (auto& sum : sums) Keep(sum);
+  for (auto& sum : sums) Keep256(sum);
   for (int64_t loop = 0; loop < kLoops; ++loop) {
 #pragma GCC unroll 12
     for (auto& sum : sums) sum = _mm256_fmadd_ps(a, a, sum);
   }
 #pragma GCC unroll 12
-  for (auto& sum : sums) Keep(sum);
+  for (auto& sum : sums) Keep256(sum);
   return kLoops * kSums256 * 8 * 2;
 }
 
 __attribute__((target("avx512f,avx512bf16"))) int64_t Bf16Avx512() {
   __m512 sums[kSums512] = {};
   auto a = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f00));  // 0.5
-  Keep(a);
+  Keep512(a);
 #pragma GCC unroll 24
-  for (auto& sum : sums) Keep(sum);
+  for (auto& sum : sums) Keep512(sum);
   for (int64_t loop = 0; loop < kLoops; ++loop) {
 #pragma GCC unroll 24
     for (auto& sum : sums) sum = _mm512_dpbf16_ps(sum, a, a);
   }
 #pragma GCC unroll 24
-  for (auto& sum : sums) Keep(sum);
+  for (auto& sum : sums) Keep512(sum);
   return kLoops * kSums512 * 32 * 2;
 }
 

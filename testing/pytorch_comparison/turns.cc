@@ -1,6 +1,5 @@
 #include "testing/pytorch_comparison/turns.h"
 
-#include <istream>
 #include <ostream>
 #include <string>
 

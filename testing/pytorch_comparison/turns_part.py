@@ -63,9 +63,20 @@ def _commands(sides, flags, our_program, our_flags, what, their_flags,
     return commands
 
 
-def _notes(label, measured):
-    return [f"- {label}, {' '.join(name)}: {why}"
-            for name, why in measured.failures.items()]
+class Notes:
+    """Why cells are empty, each reason once."""
+
+    def __init__(self):
+        self._labels = {}  # of rows, by who it is and why
+
+    def add(self, label, measured):
+        for name, why in measured.failures.items():
+            self._labels.setdefault((" ".join(name), why), []).append(label)
+
+    def lines(self, num_rows):
+        for (name, why), labels in self._labels.items():
+            where = "" if len(labels) == num_rows else f", {'; '.join(labels)}"
+            yield f"- {name}{where}: {why}"
 
 
 def _describe(shape):
@@ -92,12 +103,12 @@ def _measure_training(sides, flags, shape):
 def training(sides, flags, peak, vocab_size):
     """Yields the lines of the part."""
     settings = flags.settings
-    times, memory, notes = [], [], []
+    times, memory, notes = [], [], Notes()
     for shape in flags.shapes:
         label = _describe(shape)
         say(f"training, {label}")
         measured = _measure_training(sides, flags, shape)
-        notes += _notes(label, measured)
+        notes.add(label, measured)
         flops = step_flops(shape, vocab_size)
         for precision in flags.precision:
             if precision not in _THEIR_PRECISIONS:
@@ -126,7 +137,7 @@ def training(sides, flags, peak, vocab_size):
     yield ""
     yield table([*sides_header, *_RATIOS, "of peak"], times)
     yield ""
-    yield from notes
+    yield from notes.lines(len(flags.shapes))
     yield ""
     yield "### Peak memory of these processes, MB"
     yield ""
@@ -136,7 +147,7 @@ def training(sides, flags, peak, vocab_size):
 def sampling(sides, flags, checkpoints):
     """Yields the lines of the part. `checkpoints`: by kind of network, the run
     and the .pt file of a trained model."""
-    rows, notes = [], []
+    rows, notes = [], Notes()
     for rnn_type, (run, exported) in checkpoints.items():
         for streams, length, threads in ((1, 200, 1), (256, 50, flags.threads)):
             label = (f"{rnn_type} 1 × 256, {streams} "
@@ -149,7 +160,7 @@ def sampling(sides, flags, checkpoints):
                 lambda: (*common, f"--checkpoint={run}"), "sample",
                 [*common, f"--checkpoint={exported}"], flags.precision,
                 threads), flags.rounds)
-            notes += _notes(label, measured)
+            notes.add(label, measured)
 
             def rates(turns, characters=streams * length):
                 return cell(of_turns([[characters / (ms / 1e3) for ms in turn]
@@ -168,4 +179,4 @@ def sampling(sides, flags, checkpoints):
                  *(f"PyTorch {setting.name}" for setting in flags.settings),
                  *_RATIOS], rows)
     yield ""
-    yield from notes
+    yield from notes.lines(2 * len(checkpoints))
