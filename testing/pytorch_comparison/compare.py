@@ -5,6 +5,7 @@
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,8 @@ def parts(sides, flags, peak):
 
 def main():
     flags = comparison_flags.parse(sys.argv[1:])
+    # Told to end, it still ends its processes and removes its folder.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     programs = os.getcwd()  # where `bazel run` starts
     if not os.path.exists(os.path.join(programs, "cmd/train")):
         sys.exit("start me by ./bazelw run //testing/pytorch_comparison")
@@ -82,9 +85,12 @@ def main():
             print(line)
         try:
             for lines in parts(sides, flags, peak):
+                others = machine.Others()
                 print()
                 for line in lines:
                     print(line, flush=True)
+                print(f"\n- other processes took {others.share():.1%} of the "
+                      "cores meanwhile", flush=True)
         except WorkerError as error:
             sys.exit(f"pytorch_comparison: {error}")
 

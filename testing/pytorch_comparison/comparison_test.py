@@ -92,6 +92,16 @@ class MachineTest(unittest.TestCase):
                          {"fp32": 230.5e9, "bf16": 0})
 
 
+    def test_reads_the_time_that_is_no_idling(self):
+        self.assertEqual(
+            machine.busy_seconds("cpu  100 20 30 5000 400 5 6 39 0 0\n"
+                                 "cpu0 50 10 15 2500 200 2 3 20 0 0\n", 100),
+            2)
+
+    def test_others_take_a_share(self):
+        self.assertGreaterEqual(machine.Others().share(), 0)
+
+
 class FlagsTest(unittest.TestCase):
 
     def parse(self, *arguments):
@@ -155,7 +165,7 @@ class WorkerTest(unittest.TestCase):
                 worker.turn(2)
 
     def test_a_program_is_watched_while_it_runs(self):
-        with Watch(program("print('a'); input(); print('b')"),
+        with Watch(program("import signal; print('a'); signal.pause()"),
                    dict(os.environ)) as watch:
             seconds, line = next(watch.lines())
         self.assertEqual(line, "a")

@@ -3,7 +3,9 @@
 import os
 import platform
 import re
+import resource
 import subprocess
+import time
 
 _INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 
@@ -44,3 +46,34 @@ def describe(threads, version, torch_version, peak):
     yield (f"- {version}; PyTorch {torch_version}, Python "
            f"{platform.python_version()}, Linux {platform.release()}")
     yield f"- threads on both sides: {threads}; load before: {load}"
+
+
+def busy_seconds(text, ticks_per_second):
+    """CPU time that is no idling, of all cores together, of /proc/stat."""
+    user, nice, system, _, _, irq, softirq, steal = map(
+        int, text.split("\n", 1)[0].split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / ticks_per_second
+
+
+class Others:
+    """What other processes take of the machine, from now on. PyTorch's threads
+    wait by spinning and lose much more by company than their share."""
+
+    def __init__(self):
+        self._began = self._now()
+
+    @staticmethod
+    def _now():
+        """CPU seconds of all, and of this process and those it has ended."""
+        with open("/proc/stat", encoding="utf-8") as file:
+            busy = busy_seconds(file.read(), os.sysconf("SC_CLK_TCK"))
+        usages = map(resource.getrusage,
+                     (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return (busy, sum(x.ru_utime + x.ru_stime for x in usages),
+                time.monotonic())
+
+    def share(self):
+        """Of the cores' time, 0 to 1."""
+        busy, ours, elapsed = (now - then for now, then in
+                               zip(self._now(), self._began))
+        return max(0.0, busy - ours) / (elapsed * os.cpu_count())

@@ -1,5 +1,6 @@
 """Processes that compute in turns (turns.h tells what is said)."""
 
+import contextlib
 import ctypes
 import os
 import selectors
@@ -132,7 +133,8 @@ class Worker:
         self._signal(signal.SIGKILL)
         self._process.wait()
         self._selector.close()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # a turn nobody has read
+            self._process.stdin.close()
         self._process.stdout.close()
         self._stderr.close()
 
