@@ -18,6 +18,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/log.h"
 #include "dist/probe.h"
 
@@ -29,6 +31,11 @@ using nlohmann::json;
 // The point by which a worker's steps are counted.
 constexpr char kStepPoint[] = "after the collective";
 
+// As long as there are faults to come, a step takes as long as that of a large
+// model, so that a small one is not trained before whoever has died is back.
+constexpr char kPacedPoint[] = "before the collective";
+constexpr absl::Duration kStepTime = absl::Milliseconds(100);
+
 // Where a worker is with the plan. Points come from several threads.
 class Follower {
  public:
@@ -36,6 +43,7 @@ class Follower {
       : plan_(std::move(plan)), local_rank_(local_rank) {}
 
   absl::Status At(const std::string& point) {
+    if (point == kPacedPoint && !IsOver()) absl::SleepFor(kStepTime);
     const std::lock_guard<std::mutex> lock(mutex_);
     while (next_ < plan_.faults.size() && access(Marker().c_str(), F_OK) == 0) {
       ++next_;
@@ -56,8 +64,15 @@ class Follower {
   }
 
  private:
-  std::string Marker() const {
-    return absl::StrCat(plan_.folder, "/fault-", next_);
+  std::string Marker(size_t fault) const {
+    return absl::StrCat(plan_.folder, "/fault-", fault);
+  }
+  std::string Marker() const { return Marker(next_); }
+
+  // Whether the last fault has happened.
+  bool IsOver() const {
+    return plan_.faults.empty() ||
+           access(Marker(plan_.faults.size() - 1).c_str(), F_OK) == 0;
   }
 
   absl::Status Happen(const PlannedFault& fault) const {
