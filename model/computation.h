@@ -54,8 +54,9 @@ class Computation {
   void TakeWeights(ThreadPool& pool);
 
   // The cross entropy of the model's predictions, in nats, summed over all
-  // targets, as charrnn::Loss() has it; a `state` that is not null is
-  // contiguous. Possible errors: those of CatchTorch.
+  // targets, as charrnn::Loss() has it. A `state` that is not null is
+  // contiguous, and its tensors may be written to. Possible errors: those of
+  // CatchTorch.
   absl::StatusOr<double> Loss(const TextRows& text, RnnState* state) const;
 
   // The losses and gradients of `grains`, which are neighbours and make up all

@@ -23,7 +23,9 @@ int64_t NumParts(const RnnState& state) { return state.cell.defined() ? 2 : 1; }
 
 RnnState StateOfRows(const RnnState& state, IndexRange rows) {
   const auto copy = [&](const at::Tensor& part) {
-    return part.narrow(kRowDim, rows.begin, rows.size()).contiguous();
+    // A narrow part that happens to be contiguous would be no copy.
+    return part.narrow(kRowDim, rows.begin, rows.size())
+        .clone(at::MemoryFormat::Contiguous);
   };
   RnnState some;
   some.hidden = copy(state.hidden);

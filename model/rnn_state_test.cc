@@ -48,11 +48,16 @@ TEST(RnnStateTest, RowsThatAreTakenApartAndJoinedAreWhatTheyWere) {
 }
 
 TEST(RnnStateTest, RowsAreACopy) {
-  const RnnState state = SomeState(/*has_cell=*/false);
-  const RnnState rows = StateOfRows(state, {1, 3});
-  const RnnState all = StateOfRows(state, {0, kRows});
-  rows.hidden.fill_(-1);
-  EXPECT_EQ(state.hidden.min().item<float>(), 0);
+  // Also where all of them, or those of one layer, are contiguous as they lie.
+  for (const IndexRange rows : {IndexRange{1, 3}, IndexRange{0, kRows}}) {
+    for (const int64_t layers : {int64_t{1}, kLayers}) {
+      RnnState state = SomeState(false);
+      state.hidden = state.hidden.narrow(0, 0, layers);
+      const at::Tensor before = state.hidden.clone();
+      StateOfRows(state, rows).hidden.fill_(-1);
+      EXPECT_TRUE(at::equal(state.hidden, before));
+    }
+  }
 }
 
 TEST(RnnStateTest, SharesOfUnequalSizesArePackedAndUnpacked) {
