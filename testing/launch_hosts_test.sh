@@ -11,7 +11,7 @@ source testing/hosts.sh
 enter_own_world "$0" "$@"
 
 readonly training=(--data_path=text.txt --hidden_dim=16 --embedding_dim=8
-  --batch_size=16 --seq_len=16 --num_epochs=100 --log_every=10 --sample_every=0
+  --batch_size=16 --seq_len=16 --num_epochs=30 --log_every=10 --sample_every=0
   --threads=1 --device=cpu)
 
 # Launch has to end with exit code $1 and to leave nothing behind, once the
