@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "cmd/command_line.h"
+#include "cmd/preset.h"
 #include "cmd/sampling_flags.h"
 #include "data/corpus.h"
 #include "data/open_corpus.h"
@@ -293,6 +294,7 @@ std::string ResolvedReduction(const std::string& reduction,
 absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
     FileSystem& files, const std::set<std::string>& typed,
     const ModelSnapshot* resumed) {
+  CHARRNN_RETURN_IF_ERROR(ApplyPreset(typed));
   TrainingRequest request;
   CHARRNN_ASSIGN_OR_RETURN(request.model, ModelFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.training, TrainingFromFlags());

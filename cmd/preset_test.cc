@@ -1,0 +1,60 @@
+#include "cmd/preset.h"
+
+#include <string>
+
+#include "absl/flags/commandlineflag.h"
+#include "absl/flags/flag.h"
+#include "absl/flags/reflection.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/status_matchers.h"
+
+// Those of training, in place of them.
+ABSL_FLAG(std::string, data_order, "shuffled", "");
+ABSL_FLAG(int, batch_size, 128, "");
+ABSL_FLAG(double, dropout, 0.1, "");
+ABSL_FLAG(double, learning_rate, 2e-3, "");
+ABSL_FLAG(std::string, lr_schedule, "constant", "");
+ABSL_FLAG(int, warmup_steps, 0, "");
+ABSL_FLAG(int, num_epochs, 5, "");
+
+namespace charrnn {
+namespace {
+
+using ::testing::StartsWith;
+
+class PresetTest : public testing::Test {
+ protected:
+  static void Set(absl::string_view flag, absl::string_view value) {
+    std::string error;
+    ASSERT_TRUE(absl::FindCommandLineFlag(flag)->ParseFrom(value, &error));
+  }
+
+  const absl::FlagSaver saver_;
+};
+
+TEST_F(PresetTest, WithoutOneFlagsAreWhatTheyWere) {
+  ASSERT_THAT(ApplyPreset({}), IsOk());
+  EXPECT_EQ(absl::GetFlag(FLAGS_batch_size), 128);
+}
+
+TEST_F(PresetTest, GivesFlagsThatWereNotTypedItsValues) {
+  Set("preset", "quick");
+  Set("num_epochs", "7");
+  ASSERT_THAT(ApplyPreset({"preset", "num_epochs"}), IsOk());
+  EXPECT_EQ(absl::GetFlag(FLAGS_num_epochs), 7);
+  EXPECT_EQ(absl::GetFlag(FLAGS_data_order), "streams");
+  EXPECT_EQ(absl::GetFlag(FLAGS_lr_schedule), "cosine");
+  EXPECT_LT(absl::GetFlag(FLAGS_batch_size), 128);
+}
+
+TEST_F(PresetTest, OneThatDoesNotExistIsRefused) {
+  Set("preset", "magic");
+  EXPECT_THAT(ApplyPreset({}), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        StartsWith("--preset=magic: ")));
+}
+
+}  // namespace
+}  // namespace charrnn
