@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "absl/types/span.h"
 #include "base/random.h"
 #include "base/status_macros.h"
+#include "base/thread_pool.h"
 #include "model/char_rnn.h"
 #include "model/config.h"
 #include "model/kernels/arithmetic.h"
@@ -29,9 +31,9 @@ namespace charrnn {
 namespace {
 
 // A model in the middle of a text.
-class PlainReader {
+class Reader {
  public:
-  explicit PlainReader(const CharRnn& model)
+  explicit Reader(const CharRnn& model)
       : model_(model),
         weights_(model.Weights()),
         state_(model.ZeroState(/*rows=*/1)) {}
@@ -69,94 +71,102 @@ double Uniform(uint64_t seed, int64_t stream, int64_t position) {
   return ToUnitDouble(random[0], random[1]);
 }
 
-std::unique_ptr<const StepWeights> TakeWeights(const CharRnn& model,
-                                               const Arithmetic& arithmetic) {
-  if (!model.device().is_cpu()) return nullptr;
-  return std::make_unique<const StepWeights>(
-      model.config(), arithmetic, model.flat().const_data_ptr<float>());
-}
+// How many streams a thread has side by side: with more of them the time for
+// each no longer falls (:sampling_benchmark).
+constexpr int64_t kBatchStreams = 32;
 
 }  // namespace
 
 Sampler::Sampler(const CharRnn* model, const SamplingConfig& config,
                  std::vector<int32_t> beginnings,
-                 std::unique_ptr<const StepWeights> weights)
-    : model_(model),
-      config_(config),
-      beginnings_(std::move(beginnings)),
-      weights_(std::move(weights)) {}
-
-Sampler::Sampler(const CharRnn* model, const SamplingConfig& config,
-                 std::vector<int32_t> beginnings, const Arithmetic& arithmetic)
-    : Sampler(model, config, std::move(beginnings),
-              TakeWeights(*model, arithmetic)) {}
-
-Sampler Sampler::Plain(const CharRnn* model, const SamplingConfig& config,
-                       std::vector<int32_t> beginnings) {
-  return Sampler(model, config, std::move(beginnings), nullptr);
+                 const std::optional<Arithmetic>& kernels)
+    : model_(model), config_(config), beginnings_(std::move(beginnings)) {
+  if (!kernels.has_value() || !model->device().is_cpu()) return;
+  weights_ = std::make_unique<const StepWeights>(
+      model->config(), *kernels, model->flat().const_data_ptr<float>());
 }
 
 absl::Status Sampler::Generate(
     absl::Span<const int32_t> prompt, int64_t stream,
     absl::FunctionRef<absl::Status(int32_t)> emit) const {
-  return GenerateMany(prompt, stream, 1,
-                      [&](int64_t, int32_t id) { return emit(id); })
-      .front();
+  absl::Status status;
+  GenerateBatch(
+      prompt, stream, [&](int64_t, int32_t id) { return emit(id); },
+      absl::MakeSpan(&status, 1));
+  return status;
 }
 
 std::vector<absl::Status> Sampler::GenerateMany(
     absl::Span<const int32_t> prompt, int64_t first, int64_t count,
-    Emit emit) const {
-  if (weights_ != nullptr) return GenerateByKernels(prompt, first, count, emit);
+    ThreadPool& pool, Emit emit) const {
   std::vector<absl::Status> statuses(count);
-  for (int64_t i = 0; i < count; ++i) {
-    absl::Status& status = statuses[i];
-    const absl::Status caught = CatchTorch(
-        "sampling", [&] { status = GeneratePlainly(prompt, first + i, emit); });
-    status.Update(caught);
-  }
+  // As many for each thread, so that none waits for others.
+  const int64_t at_once = kBatchStreams * pool.num_threads();
+  const int64_t rounds = (count + at_once - 1) / at_once;
+  const int64_t batches = rounds * pool.num_threads();
+  pool.ParallelFor(batches, [&](int64_t i) {
+    const int64_t begin = i * count / batches;
+    const int64_t end = (i + 1) * count / batches;
+    if (begin == end) return;
+    GenerateBatch(prompt, first + begin, emit,
+                  absl::MakeSpan(statuses).subspan(begin, end - begin));
+  });
   return statuses;
 }
 
-std::vector<absl::Status> Sampler::GenerateByKernels(
-    absl::Span<const int32_t> prompt, int64_t first, int64_t count,
-    Emit emit) const {
-  const int vocab_size = model_->config().vocab_size;
-  std::vector<absl::Status> statuses(count);
-  std::vector<int32_t> last(count, 0);
-  TokenSampler sampler(config_, vocab_size);
-  StepNetwork network(weights_.get(), count);
+void Sampler::GenerateBatch(absl::Span<const int32_t> prompt, int64_t first,
+                            Emit emit,
+                            absl::Span<absl::Status> statuses) const {
+  if (weights_ != nullptr) {
+    GenerateByKernels(prompt, first, emit, statuses);
+    return;
+  }
+  for (absl::Status& status : statuses) {
+    const absl::Status thrown = CatchTorch(
+        "sampling", [&] { status = GenerateByLibTorch(prompt, first, emit); });
+    status.Update(thrown);
+    ++first;
+  }
+}
+
+void Sampler::GenerateByKernels(absl::Span<const int32_t> prompt, int64_t first,
+                                Emit emit,
+                                absl::Span<absl::Status> statuses) const {
+  const auto vocab_size = static_cast<size_t>(model_->config().vocab_size);
+  TokenSampler sampler(config_, model_->config().vocab_size);
+  StepNetwork network(weights_.get(), static_cast<int64_t>(statuses.size()));
+  std::vector<int32_t> last(statuses.size(), 0);
   if (!prompt.empty()) {
     network.Begin(prompt.first(prompt.size() - 1));
     std::fill(last.begin(), last.end(), prompt.back());
   }
-  for (int64_t position = 0; position < config_.max_generate; ++position) {
+  bool goes_on = true;
+  for (int64_t position = 0; position < config_.max_generate && goes_on;
+       ++position) {
     const bool begins = position == 0 && prompt.empty();
-    const float* logits = begins ? nullptr : network.Step(last);
-    bool any = false;
-    for (int64_t i = 0; i < count; ++i) {
+    const float* const logits = begins ? nullptr : network.Step(last);
+    goes_on = false;
+    for (size_t i = 0; i < statuses.size(); ++i) {
       if (!statuses[i].ok()) continue;
       absl::Span<const float> row;
       if (!begins) {
         row = absl::MakeConstSpan(logits + i * network.logits_stride(),
-                                  static_cast<size_t>(vocab_size));
+                                  vocab_size);
       }
-      const absl::StatusOr<int32_t> id =
-          Draw(sampler, row, first + i, position);
-      statuses[i] = id.ok() ? emit(first + i, *id) : id.status();
+      const int64_t stream = first + static_cast<int64_t>(i);
+      const auto id = Draw(sampler, row, stream, position);
+      statuses[i] = id.ok() ? emit(stream, *id) : id.status();
       if (!statuses[i].ok()) continue;
       last[i] = *id;
-      any = true;
+      goes_on = true;
     }
-    if (!any) break;
   }
-  return statuses;
 }
 
-absl::Status Sampler::GeneratePlainly(absl::Span<const int32_t> prompt,
-                                      int64_t stream, Emit emit) const {
+absl::Status Sampler::GenerateByLibTorch(absl::Span<const int32_t> prompt,
+                                         int64_t stream, Emit emit) const {
   TokenSampler sampler(config_, model_->config().vocab_size);
-  PlainReader reader(*model_);
+  Reader reader(*model_);
   absl::Span<const int32_t> next = prompt;
   int32_t last = 0;
   for (int64_t position = 0; position < config_.max_generate; ++position) {

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/thread_pool.h"
 #include "model/char_rnn.h"
 #include "model/config.h"
 #include "model/kernels/arithmetic.h"
@@ -17,8 +19,8 @@
 
 namespace charrnn {
 
-// Writes text with a model, one character after another: by kernels of our own
-// on the CPU, by LibTorch's operators elsewhere.
+// Writes text with a model, one character after another: by fused kernels on
+// the CPU, by LibTorch's operators elsewhere.
 //
 // What a stream says is a function of (model, config, prompt, stream) and of
 // the arithmetic alone: its random numbers are Philox keyed by (seed, stream,
@@ -36,22 +38,13 @@ class Sampler {
   // Receives the next id of a stream.
   using Emit = absl::FunctionRef<absl::Status(int64_t stream, int32_t id)>;
 
-  // How many streams to write side by side: with more of them, the time for
-  // each no longer falls (//model:sampling_benchmark).
-  static constexpr int64_t kBatchStreams = 32;
-
-  // `config` has passed Validate(). `model` is not owned; a model on the CPU is
-  // taken as it is now. A text without a prompt begins with one of
-  // `beginnings`; empty: with any symbol. `arithmetic`, which this machine
-  // supports, is that of a model on the CPU.
+  // `config` has passed Validate(). `model` is not owned. A text without a
+  // prompt begins with one of `beginnings`; empty: with any symbol. `kernels`
+  // is how to compute on the CPU, which this machine supports; none: by
+  // LibTorch's operators. For kernels the weights are taken as they are now.
   Sampler(const CharRnn* model, const SamplingConfig& config,
           std::vector<int32_t> beginnings = {},
-          const Arithmetic& arithmetic = {BestIsa(), Precision::kFp32});
-
-  // One that computes by LibTorch's operators on the CPU, too: what the kernels
-  // are compared with.
-  static Sampler Plain(const CharRnn* model, const SamplingConfig& config,
-                       std::vector<int32_t> beginnings = {});
+          const std::optional<Arithmetic>& kernels = Arithmetic{BestIsa()});
 
   const SamplingConfig& config() const { return config_; }
 
@@ -65,23 +58,22 @@ class Sampler {
   absl::Status Generate(absl::Span<const int32_t> prompt, int64_t stream,
                         absl::FunctionRef<absl::Status(int32_t)> emit) const;
 
-  // The same for streams [first, first + count), on this thread, side by side.
-  // What is returned, one for each, is that of Generate: one stream's error
-  // leaves the others alone.
+  // The same for streams [first, first + count), side by side on all threads of
+  // `pool`; calls of `emit` for different streams may come at once. What is
+  // returned, one for each, is that of Generate: one stream's error leaves the
+  // others alone.
   std::vector<absl::Status> GenerateMany(absl::Span<const int32_t> prompt,
                                          int64_t first, int64_t count,
-                                         Emit emit) const;
+                                         ThreadPool& pool, Emit emit) const;
 
  private:
-  Sampler(const CharRnn* model, const SamplingConfig& config,
-          std::vector<int32_t> beginnings,
-          std::unique_ptr<const StepWeights> weights);
-
-  std::vector<absl::Status> GenerateByKernels(absl::Span<const int32_t> prompt,
-                                              int64_t first, int64_t count,
-                                              Emit emit) const;
-  absl::Status GeneratePlainly(absl::Span<const int32_t> prompt, int64_t stream,
-                               Emit emit) const;
+  // Streams [first, first + statuses.size()), on this thread.
+  void GenerateBatch(absl::Span<const int32_t> prompt, int64_t first, Emit emit,
+                     absl::Span<absl::Status> statuses) const;
+  void GenerateByKernels(absl::Span<const int32_t> prompt, int64_t first,
+                         Emit emit, absl::Span<absl::Status> statuses) const;
+  absl::Status GenerateByLibTorch(absl::Span<const int32_t> prompt,
+                                  int64_t stream, Emit emit) const;
 
   // The id of a stream's `position`; no logits: that of a text which begins
   // without a prompt.
