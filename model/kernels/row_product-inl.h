@@ -1,8 +1,11 @@
 // The product of one row and a matrix, which is as fast as the matrix comes out
-// of a cache: every element is used once. What counts is that enough sums run
-// side by side, since each has to wait for its last addition.
+// of a cache: every element is used once. What counts is that many sums run
+// side by side, since each one has to wait for its last addition, and that many
+// lines of the matrix are on their way.
 //
-// Measured (AMD Zen 5, one thread, weights in L2): TODO
+// Measured (AMD Zen 5, one thread, 786 KB of weights of a GRU of 256 units in
+// L2, of which 64 bytes a cycle can come at most): 49 bytes a cycle in fp32, 47
+// in bf16 with 24 blocks at once, 38 with 12.
 
 #if defined(CHARRNN_MODEL_KERNELS_ROW_PRODUCT_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
@@ -28,13 +31,13 @@ struct RowFactor {
   int panel_blocks;
 };
 
-// How many blocks' sums stay in registers.
+// How many blocks' sums stay in registers, but for those of a narrow last panel.
 #if HWY_TARGET == HWY_AVX2
 constexpr int kRowBlocks = 6;
 #elif HWY_TARGET == HWY_SCALAR
 constexpr int kRowBlocks = 4;
 #else
-constexpr int kRowBlocks = 12;
+constexpr int kRowBlocks = 24;
 #endif
 
 // row[column] += sum over i < n of a[i] * b[i][column], for kPanels panels of
