@@ -36,17 +36,11 @@ uint64_t ToKey(float logit, uint32_t id) {
 
 int IdOf(uint64_t key) { return static_cast<int>(~static_cast<uint32_t>(key)); }
 
-// Buckets divide the logits below the largest one, so that only the few that a
-// draw looks at have to be put in order. In those of the most probable symbols
-// there are one or two of them.
+// Buckets divide the range of logits, so that only the few that a draw looks at
+// have to be put in order, and seldom more than two or three at a time. What is
+// far below the largest logit goes into the last one.
 constexpr int kBuckets = 64;
-constexpr float kBucketsPerNat = 4;
-
-// Falls as `logit` rises, since rounding never changes an order.
-int BucketOf(float logit, float largest) {
-  return static_cast<int>(std::min((largest - logit) * kBucketsPerNat,
-                                   static_cast<float>(kBuckets - 1)));
-}
+constexpr float kMaxRange = 16;
 
 }  // namespace
 
@@ -62,8 +56,10 @@ TokenSampler::TokenSampler(const SamplingConfig& config, int vocab_size)
   CHARRNN_CHECK(vocab_size > 0) << "vocab_size " << vocab_size;
 }
 
-absl::StatusOr<float> TokenSampler::Largest(absl::Span<const float> logits) {
-  float largest = -std::numeric_limits<float>::infinity();
+absl::StatusOr<TokenSampler::Range> TokenSampler::RangeOf(
+    absl::Span<const float> logits) {
+  Range range = {std::numeric_limits<float>::infinity(),
+                 -std::numeric_limits<float>::infinity()};
   for (size_t id = 0; id < logits.size(); ++id) {
     // Not `>`: a NaN fails every comparison.
     if (!(logits[id] <= std::numeric_limits<float>::max())) {
@@ -71,20 +67,30 @@ absl::StatusOr<float> TokenSampler::Largest(absl::Span<const float> logits) {
           absl::StrCat("cannot sample: the model's logit for symbol ", id,
                        " is ", logits[id], "; its weights are not usable"));
     }
-    largest = std::max(largest, logits[id]);
+    range.smallest = std::min(range.smallest, logits[id]);
+    range.largest = std::max(range.largest, logits[id]);
   }
-  if (largest < std::numeric_limits<float>::lowest()) {
+  if (range.largest < std::numeric_limits<float>::lowest()) {
     return absl::InternalError(
         "cannot sample: every logit of the model is minus infinity; its "
         "weights are not usable");
   }
-  return largest;
+  return range;
 }
 
-void TokenSampler::FillBuckets(absl::Span<const float> logits, float largest) {
+void TokenSampler::FillBuckets(absl::Span<const float> logits,
+                               const Range& range) {
+  constexpr float kLast = kBuckets - 1;
+  // At least a normal number, so that what is multiplied with is finite.
+  const float width =
+      std::clamp(range.largest - range.smallest,
+                 kLast * std::numeric_limits<float>::min(), kMaxRange);
+  const float scale = kLast / width;
   std::array<int, kBuckets> next = {};
   for (size_t id = 0; id < logits.size(); ++id) {
-    const int bucket = BucketOf(logits[id], largest);
+    // Never falls as the logit falls, since rounding changes no order.
+    const float place = (range.largest - logits[id]) * scale;
+    const int bucket = static_cast<int>(std::min(place, kLast));
     buckets_[id] = static_cast<uint8_t>(bucket);
     ++next[bucket];
   }
@@ -102,6 +108,7 @@ void TokenSampler::FillBuckets(absl::Span<const float> logits, float largest) {
 
 void TokenSampler::SortBucket(int bucket) {
   const int begin = bucket == 0 ? 0 : bucket_ends_[bucket - 1];
+  if (bucket_ends_[bucket] - begin < 2) return;
   std::sort(keys_.begin() + begin, keys_.begin() + bucket_ends_[bucket],
             std::greater<Key>());
 }
@@ -110,26 +117,28 @@ absl::StatusOr<int> TokenSampler::Sample(absl::Span<const float> logits,
                                          double u) {
   CHARRNN_CHECK(logits.size() == keys_.size())
       << logits.size() << " logits for " << keys_.size() << " symbols";
-  CHARRNN_ASSIGN_OR_RETURN(const float largest, Largest(logits));
+  CHARRNN_ASSIGN_OR_RETURN(const Range range, RangeOf(logits));
   if (temperature_ == 0) {
-    return static_cast<int>(std::find(logits.begin(), logits.end(), largest) -
-                            logits.begin());
+    return static_cast<int>(
+        std::find(logits.begin(), logits.end(), range.largest) -
+        logits.begin());
   }
-  FillBuckets(logits, largest);
+  FillBuckets(logits, range);
   if (top_k_ < static_cast<int>(keys_.size())) {
     // The bucket that they end in is the only one whose order tells which.
     SortBucket(static_cast<int>(
         std::lower_bound(bucket_ends_.begin(), bucket_ends_.end(), top_k_) -
         bucket_ends_.begin()));
   }
-  // Not yet divided by its sum; subtracting the largest logit keeps exp()
+  // Not yet divided by their sum; subtracting the largest logit keeps exp()
   // from overflowing.
-  const double max_logit = largest;
-  const auto weight = [&](Key key) {
-    return std::exp((logits[IdOf(key)] - max_logit) / temperature_);
-  };
+  const double largest = range.largest;
   double mass = 0;
-  for (int i = 0; i < top_k_; ++i) mass += weight(keys_[i]);
+  for (int i = 0; i < top_k_; ++i) {
+    const int id = IdOf(keys_[i]);
+    weights_[id] = std::exp((logits[id] - largest) / temperature_);
+    mass += weights_[id];
+  }
 
   // Gives up the most probable symbols one by one, and few are needed: cheaper
   // than putting all in order.
@@ -141,8 +150,7 @@ absl::StatusOr<int> TokenSampler::Sample(absl::Span<const float> logits,
       SortBucket(bucket);
       sorted = bucket_ends_[bucket++];
     }
-    weights_[taken] = weight(keys_[taken]);
-    return weights_[taken++];
+    return weights_[IdOf(keys_[taken++])];
   };
   if (top_p_ < 1) {
     const double enough = top_p_ * mass;
@@ -155,7 +163,7 @@ absl::StatusOr<int> TokenSampler::Sample(absl::Span<const float> logits,
   double sum = 0;
   int picked = 0;
   for (int i = 0; i < kept; ++i) {
-    const double w = i == taken ? take() : weights_[i];
+    const double w = i == taken ? take() : weights_[IdOf(keys_[i])];
     // Without top_p, `mass` was summed in another order, and rounding may leave
     // `sum` short of `target`: then it is the last symbol of any probability.
     // With it, the order was this one and `sum` reaches `mass`.

@@ -31,7 +31,8 @@ struct RowFactor {
   int panel_blocks;
 };
 
-// How many blocks' sums stay in registers, but for those of a narrow last panel.
+// How many blocks' sums stay in registers, but for those of a narrow last
+// panel.
 #if HWY_TARGET == HWY_AVX2
 constexpr int kRowBlocks = 6;
 #elif HWY_TARGET == HWY_SCALAR
