@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <iostream>
+#include <optional>
 #include <string>
 
 #include "absl/flags/flag.h"
@@ -15,6 +16,7 @@
 #include "cmd/sampling_flags.h"
 #include "cmd/text_writer.h"
 #include "model/config.h"
+#include "model/kernels/arithmetic.h"
 #include "model/pretrained.h"
 #include "model/sampler.h"
 
@@ -24,6 +26,10 @@ ABSL_FLAG(std::string, checkpoint, "runs/latest",
 ABSL_FLAG(std::string, prompt, "",
           "Text to continue; empty: one random character.");
 ABSL_FLAG(int64_t, num_samples, 1, "Texts to write.");
+ABSL_FLAG(std::string, precision, "fp32",
+          "What the fused kernels multiply in: fp32; bf16, faster, where the "
+          "CPU has AVX512-BF16; or int8, fastest, whose probabilities are a "
+          "little off.");
 ABSL_FLAG(bool, interactive, false,
           "Read a prompt from each line of standard input and continue it.");
 
@@ -49,7 +55,15 @@ absl::Status Sample(const CommandLine& command_line) {
                        "prompts from standard input: leave one out"));
     }
   }
+  const std::string name = absl::GetFlag(FLAGS_precision);
+  const auto precision = ParseSamplingPrecision(name);
+  if (!precision.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--precision=", name, ": must be fp32, bf16 or int8"));
+  }
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
+  CHARRNN_ASSIGN_OR_RETURN(const std::optional<Arithmetic> kernels,
+                           KernelsFor(compute.isa, *precision));
   CHARRNN_ASSIGN_OR_RETURN(
       const Pretrained model,
       LoadPretrained(*FileSystem::Real(),
@@ -59,7 +73,8 @@ absl::Status Sample(const CommandLine& command_line) {
   if (!prompt.ok()) return Annotate(prompt.status(), "--prompt");
   CHARRNN_LOG(INFO) << "device   " << compute.description;
   CHARRNN_LOG(INFO) << "model    " << model.description;
-  const Sampler sampler(model.network.get(), config, model.vocab.Beginnings());
+  const Sampler sampler(model.network.get(), config, model.vocab.Beginnings(),
+                        kernels);
   const TextWriter writer(&sampler, &model.vocab);
   if (absl::GetFlag(FLAGS_interactive)) return writer.Converse(std::cin);
   if (num_samples == 1) return writer.WriteOne(*prompt, /*stream=*/0);

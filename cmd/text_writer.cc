@@ -18,6 +18,14 @@
 #include "model/sampler.h"
 
 namespace charrnn {
+namespace {
+
+// Texts for each thread that are computed side by side, and characters of them
+// all, so that they fit into memory.
+constexpr int64_t kTextsAtOnce = 32;
+constexpr int64_t kMaxCharactersAtOnce = 10'000'000;
+
+}  // namespace
 
 absl::StatusOr<std::vector<int32_t>> EncodePrompt(const Vocab& vocab,
                                                   const std::string& prompt) {
@@ -52,17 +60,18 @@ absl::Status TextWriter::WriteOne(const std::vector<int32_t>& prompt,
 absl::Status TextWriter::WriteMany(const std::vector<int32_t>& prompt,
                                    int64_t count, ThreadPool& pool) const {
   // A few at a time, so that the first come soon and memory stays small.
-  const int64_t at_once = 4 * int64_t{pool.num_threads()};
+  const int64_t length = std::max<int64_t>(1, sampler_->config().max_generate);
+  const int64_t at_once =
+      std::clamp<int64_t>(kMaxCharactersAtOnce / length, pool.num_threads(),
+                          kTextsAtOnce * pool.num_threads());
   for (int64_t first = 0; first < count; first += at_once) {
     const int64_t size = std::min(at_once, count - first);
     std::vector<std::string> texts(size, vocab_->Decode(prompt));
-    std::vector<absl::Status> statuses(size);
-    pool.ParallelFor(size, [&](int64_t i) {
-      statuses[i] = sampler_->Generate(prompt, first + i, [&](int32_t id) {
-        absl::StrAppend(&texts[i], vocab_->Symbol(id));
-        return absl::OkStatus();
-      });
-    });
+    const std::vector<absl::Status> statuses = sampler_->GenerateMany(
+        prompt, first, size, pool, [&](int64_t stream, int32_t id) {
+          absl::StrAppend(&texts[stream - first], vocab_->Symbol(id));
+          return absl::OkStatus();
+        });
     for (int64_t i = 0; i < size; ++i) {
       CHARRNN_RETURN_IF_ERROR(statuses[i]);
       CHARRNN_RETURN_IF_ERROR(WriteStdout(

@@ -1,8 +1,13 @@
 #include "model/sampler.h"
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <new>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,10 +20,28 @@
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
 #include "model/config.h"
+#include "model/kernels/arithmetic.h"
 #include "model/parameter_layout.h"
 #include "model/torch_threads.h"
 #include "model/train_state.h"
 #include "testing/status_matchers.h"
+
+namespace {
+// Counts the program's allocations, for one test below.
+std::atomic<int64_t> num_allocations{0};
+}  // namespace
+
+// Not inlined: gcc would see malloc() and `delete` side by side, and warn.
+__attribute__((noinline)) void* operator new(size_t size) {
+  ++num_allocations;
+  return std::malloc(size);
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
 
 namespace charrnn {
 namespace {
@@ -50,11 +73,12 @@ class SamplerTest : public testing::Test {
         TrainState::Initial(ParameterLayout(config), 1, "cpu")->parameters);
   }
 
-  std::vector<int32_t> Generate(absl::Span<const int32_t> prompt,
-                                int64_t stream,
-                                std::vector<int32_t> beginnings = {}) const {
+  std::vector<int32_t> Generate(
+      absl::Span<const int32_t> prompt, int64_t stream,
+      std::vector<int32_t> beginnings = {},
+      const std::optional<Arithmetic>& kernels = Arithmetic{BestIsa()}) const {
     std::vector<int32_t> ids;
-    EXPECT_THAT(Sampler(&model_, config_, std::move(beginnings))
+    EXPECT_THAT(Sampler(&model_, config_, std::move(beginnings), kernels)
                     .Generate(prompt, stream,
                               [&](int32_t id) {
                                 ids.push_back(id);
@@ -62,6 +86,36 @@ class SamplerTest : public testing::Test {
                               }),
                 IsOk());
     return ids;
+  }
+
+  // Those of streams 5, 6, and so on, side by side.
+  std::vector<std::vector<int32_t>> GenerateMany(
+      absl::Span<const int32_t> prompt, int64_t count, int threads,
+      const std::optional<Arithmetic>& kernels) const {
+    const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
+    std::vector<std::vector<int32_t>> texts(count);
+    const Sampler sampler(&model_, config_, {}, kernels);
+    EXPECT_THAT(sampler.GenerateMany(prompt, 5, count, *pool,
+                                     [&](int64_t stream, int32_t id) {
+                                       texts[stream - 5].push_back(id);
+                                       return absl::OkStatus();
+                                     }),
+                AllOf(SizeIs(count), Each(IsOk())));
+    return texts;
+  }
+
+  // All ways to compute that there are on this machine.
+  static std::vector<std::optional<Arithmetic>> AllKernels() {
+    std::vector<std::optional<Arithmetic>> all = {std::nullopt};
+    for (const Isa isa :
+         {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+      for (const Precision precision :
+           {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
+        const Arithmetic arithmetic = {isa, precision};
+        if (CheckSupported(arithmetic).ok()) all.emplace_back(arithmetic);
+      }
+    }
+    return all;
   }
 
   std::unique_ptr<ThreadPool> pool_;
@@ -120,9 +174,81 @@ TEST_F(SamplerTest, AnErrorOfTheReceiverEndsTheText) {
 
 TEST_F(SamplerTest, AModelThatComputesNoNumbersIsAnError) {
   model_.flat().fill_(std::numeric_limits<float>::quiet_NaN());
-  EXPECT_THAT(Sampler(&model_, config_)
-                  .Generate({1}, 0, [](int32_t) { return absl::OkStatus(); }),
-              StatusIs(absl::StatusCode::kInternal));
+  for (const auto& kernels : AllKernels()) {
+    EXPECT_THAT(Sampler(&model_, config_, {}, kernels)
+                    .Generate({1}, 0, [](int32_t) { return absl::OkStatus(); }),
+                StatusIs(absl::StatusCode::kInternal,
+                         "cannot sample: the model's logit for symbol 0 is "
+                         "nan; its weights are not usable"));
+  }
+}
+
+TEST_F(SamplerTest, KernelsInFp32SayWhatLibTorchSays) {
+  for (const auto& kernels : AllKernels()) {
+    if (kernels.has_value() && kernels->precision != Precision::kFp32) continue;
+    for (int64_t stream = 0; stream < 5; ++stream) {
+      EXPECT_EQ(Generate({3, 4}, stream, {}, kernels),
+                Generate({3, 4}, stream, {}, std::nullopt));
+      EXPECT_EQ(Generate({}, stream, {7, 8}, kernels),
+                Generate({}, stream, {7, 8}, std::nullopt));
+    }
+  }
+}
+
+TEST_F(SamplerTest, AStreamsTextDependsNeitherOnOthersNorOnThreads) {
+  const std::vector<int32_t> prompt = {3, 4, 5};
+  for (const auto& kernels : AllKernels()) {
+    std::vector<std::vector<int32_t>> expected;
+    for (int64_t i = 0; i < 40; ++i) {
+      expected.push_back(Generate(prompt, 5 + i, {}, kernels));
+    }
+    for (const int threads : {1, 2, 3}) {
+      for (const int64_t count : {1, 2, 7, 40}) {
+        EXPECT_EQ(GenerateMany(prompt, count, threads, kernels),
+                  std::vector<std::vector<int32_t>>(expected.begin(),
+                                                    expected.begin() + count))
+            << threads << " threads";
+      }
+    }
+    EXPECT_EQ(GenerateMany({}, 3, 1, kernels)[2], Generate({}, 7, {}, kernels));
+  }
+}
+
+TEST_F(SamplerTest, AStreamsErrorLeavesOthersAlone) {
+  for (const auto& kernels : AllKernels()) {
+    std::vector<std::vector<int32_t>> texts(4);
+    const std::vector<absl::Status> statuses =
+        Sampler(&model_, config_, {}, kernels)
+            .GenerateMany({1}, 0, 4, *pool_, [&](int64_t stream, int32_t id) {
+              if (stream == 2 && texts[2].size() == 3) {
+                return absl::ResourceExhaustedError("full");
+              }
+              texts[stream].push_back(id);
+              return absl::OkStatus();
+            });
+    EXPECT_THAT(
+        statuses,
+        ElementsAre(IsOk(), IsOk(),
+                    StatusIs(absl::StatusCode::kResourceExhausted), IsOk()));
+    EXPECT_EQ(texts[1], Generate({1}, 1, {}, kernels));
+    EXPECT_EQ(texts[3], Generate({1}, 3, {}, kernels));
+  }
+}
+
+TEST_F(SamplerTest, KernelsAllocateNothingForACharacter) {
+  const auto allocations = [&](int64_t characters, int64_t streams) {
+    config_.max_generate = characters;
+    const Sampler sampler(&model_, config_);
+    const int64_t before = num_allocations;
+    for (const absl::Status& status : sampler.GenerateMany(
+             {1}, 0, streams, *pool_,
+             [](int64_t, int32_t) { return absl::OkStatus(); })) {
+      EXPECT_THAT(status, IsOk());
+    }
+    return num_allocations - before;
+  };
+  EXPECT_EQ(allocations(1000, 1), allocations(10, 1));
+  EXPECT_EQ(allocations(1000, 9), allocations(10, 9));
 }
 
 TEST_F(SamplerTest, ATextWithoutAPromptBeginsAsItMay) {

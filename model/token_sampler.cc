@@ -1,6 +1,7 @@
 #include "model/token_sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -35,6 +36,12 @@ uint64_t ToKey(float logit, uint32_t id) {
 
 int IdOf(uint64_t key) { return static_cast<int>(~static_cast<uint32_t>(key)); }
 
+// Buckets divide the range of logits, so that only the few that a draw looks at
+// have to be put in order, and seldom more than two or three at a time. What is
+// far below the largest logit goes into the last one.
+constexpr int kBuckets = 64;
+constexpr float kMaxRange = 16;
+
 }  // namespace
 
 TokenSampler::TokenSampler(const SamplingConfig& config, int vocab_size)
@@ -42,15 +49,17 @@ TokenSampler::TokenSampler(const SamplingConfig& config, int vocab_size)
       top_k_(config.top_k == 0 ? vocab_size
                                : std::min(config.top_k, vocab_size)),
       top_p_(config.top_p),
-      keys_(vocab_size) {
+      keys_(vocab_size),
+      buckets_(vocab_size),
+      bucket_ends_(kBuckets),
+      weights_(vocab_size) {
   CHARRNN_CHECK(vocab_size > 0) << "vocab_size " << vocab_size;
 }
 
-absl::StatusOr<TokenSampler::Key> TokenSampler::MakeKeys(
+absl::StatusOr<TokenSampler::Range> TokenSampler::RangeOf(
     absl::Span<const float> logits) {
-  CHARRNN_CHECK(logits.size() == keys_.size())
-      << logits.size() << " logits for " << keys_.size() << " symbols";
-  Key largest = 0;
+  Range range = {std::numeric_limits<float>::infinity(),
+                 -std::numeric_limits<float>::infinity()};
   for (size_t id = 0; id < logits.size(); ++id) {
     // Not `>`: a NaN fails every comparison.
     if (!(logits[id] <= std::numeric_limits<float>::max())) {
@@ -58,65 +67,112 @@ absl::StatusOr<TokenSampler::Key> TokenSampler::MakeKeys(
           absl::StrCat("cannot sample: the model's logit for symbol ", id,
                        " is ", logits[id], "; its weights are not usable"));
     }
-    keys_[id] = ToKey(logits[id], static_cast<uint32_t>(id));
-    largest = std::max(largest, keys_[id]);
+    range.smallest = std::min(range.smallest, logits[id]);
+    range.largest = std::max(range.largest, logits[id]);
   }
-  if (logits[IdOf(largest)] < std::numeric_limits<float>::lowest()) {
+  if (range.largest < std::numeric_limits<float>::lowest()) {
     return absl::InternalError(
         "cannot sample: every logit of the model is minus infinity; its "
         "weights are not usable");
   }
-  return largest;
+  return range;
+}
+
+void TokenSampler::FillBuckets(absl::Span<const float> logits,
+                               const Range& range) {
+  constexpr float kLast = kBuckets - 1;
+  // At least a normal number, so that what is multiplied with is finite.
+  const float width =
+      std::clamp(range.largest - range.smallest,
+                 kLast * std::numeric_limits<float>::min(), kMaxRange);
+  const float scale = kLast / width;
+  std::array<int, kBuckets> next = {};
+  for (size_t id = 0; id < logits.size(); ++id) {
+    // Never falls as the logit falls, since rounding changes no order.
+    const float place = (range.largest - logits[id]) * scale;
+    const int bucket = static_cast<int>(std::min(place, kLast));
+    buckets_[id] = static_cast<uint8_t>(bucket);
+    ++next[bucket];
+  }
+  int end = 0;
+  for (int bucket = 0; bucket < kBuckets; ++bucket) {
+    const int size = next[bucket];
+    next[bucket] = end;
+    end += size;
+    bucket_ends_[bucket] = end;
+  }
+  for (size_t id = 0; id < logits.size(); ++id) {
+    keys_[next[buckets_[id]]++] = ToKey(logits[id], static_cast<uint32_t>(id));
+  }
+}
+
+void TokenSampler::SortBucket(int bucket) {
+  const int begin = bucket == 0 ? 0 : bucket_ends_[bucket - 1];
+  if (bucket_ends_[bucket] - begin < 2) return;
+  std::sort(keys_.begin() + begin, keys_.begin() + bucket_ends_[bucket],
+            std::greater<Key>());
 }
 
 absl::StatusOr<int> TokenSampler::Sample(absl::Span<const float> logits,
                                          double u) {
-  CHARRNN_ASSIGN_OR_RETURN(const Key largest, MakeKeys(logits));
-  if (temperature_ == 0) return IdOf(largest);
-
-  const auto begin = keys_.begin();
-  const auto end = begin + top_k_;
-  if (end != keys_.end()) {
-    std::nth_element(begin, end, keys_.end(), std::greater<Key>());
+  CHARRNN_CHECK(logits.size() == keys_.size())
+      << logits.size() << " logits for " << keys_.size() << " symbols";
+  CHARRNN_ASSIGN_OR_RETURN(const Range range, RangeOf(logits));
+  if (temperature_ == 0) {
+    return static_cast<int>(
+        std::find(logits.begin(), logits.end(), range.largest) -
+        logits.begin());
   }
-  // Not yet divided by its sum; subtracting the largest logit keeps exp()
+  FillBuckets(logits, range);
+  if (top_k_ < static_cast<int>(keys_.size())) {
+    // The bucket that they end in is the only one whose order tells which.
+    SortBucket(static_cast<int>(
+        std::lower_bound(bucket_ends_.begin(), bucket_ends_.end(), top_k_) -
+        bucket_ends_.begin()));
+  }
+  // Not yet divided by their sum; subtracting the largest logit keeps exp()
   // from overflowing.
-  const double max_logit = logits[IdOf(largest)];
-  const auto weight = [&](Key key) {
-    return std::exp((logits[IdOf(key)] - max_logit) / temperature_);
-  };
+  const double largest = range.largest;
   double mass = 0;
-  for (auto key = begin; key != end; ++key) mass += weight(*key);
+  for (int i = 0; i < top_k_; ++i) {
+    const int id = IdOf(keys_[i]);
+    weights_[id] = std::exp((logits[id] - largest) / temperature_);
+    mass += weights_[id];
+  }
 
-  // A heap gives up its most probable symbols one by one, and few are needed:
-  // cheaper than sorting. Those taken end up behind `rest`, backwards.
-  std::make_heap(begin, end);
-  auto rest = end;
+  // Gives up the most probable symbols one by one, and few are needed: cheaper
+  // than putting all in order.
+  int taken = 0;
+  int bucket = 0;
+  int sorted = 0;
   const auto take = [&] {
-    std::pop_heap(begin, rest);
-    return weight(*--rest);
+    while (taken == sorted) {
+      SortBucket(bucket);
+      sorted = bucket_ends_[bucket++];
+    }
+    return weights_[IdOf(keys_[taken++])];
   };
   if (top_p_ < 1) {
     const double enough = top_p_ * mass;
     mass = take();
-    while (mass < enough && rest != begin) mass += take();
+    while (mass < enough && taken < top_k_) mass += take();
   }
+  const int kept = top_p_ < 1 ? taken : top_k_;
 
   const double target = u * mass;
   double sum = 0;
-  Key picked = largest;
-  for (auto key = end; key != begin;) {
-    const double w = key == rest ? take() : weight(*(key - 1));
-    --key;
+  int picked = 0;
+  for (int i = 0; i < kept; ++i) {
+    const double w = i == taken ? take() : weights_[IdOf(keys_[i])];
     // Without top_p, `mass` was summed in another order, and rounding may leave
     // `sum` short of `target`: then it is the last symbol of any probability.
     // With it, the order was this one and `sum` reaches `mass`.
     if (w == 0) break;
-    picked = *key;
+    picked = i;
     sum += w;
     if (sum > target) break;
   }
-  return IdOf(picked);
+  return IdOf(keys_[picked]);
 }
 
 }  // namespace charrnn

@@ -38,13 +38,26 @@ class TokenSampler {
   // A logit and its id in one number that orders symbols.
   using Key = uint64_t;
 
-  // Fills keys_ and returns the largest.
-  absl::StatusOr<Key> MakeKeys(absl::Span<const float> logits);
+  struct Range {
+    float smallest;
+    float largest;
+  };
+
+  // The range of `logits`, or what is wrong with them.
+  static absl::StatusOr<Range> RangeOf(absl::Span<const float> logits);
+
+  // Fills keys_ by buckets, those of the largest logits first.
+  void FillBuckets(absl::Span<const float> logits, const Range& range);
+  // Puts the keys of `bucket` in order.
+  void SortBucket(int bucket);
 
   const double temperature_;
   const int top_k_;  // at most vocab_size
   const double top_p_;
-  std::vector<Key> keys_;  // [vocab_size]
+  std::vector<Key> keys_;         // [vocab_size]
+  std::vector<uint8_t> buckets_;  // [vocab_size]: that of each id
+  std::vector<int> bucket_ends_;  // in keys_
+  std::vector<double> weights_;   // [vocab_size]: of those ids that top_k keeps
 };
 
 }  // namespace charrnn

@@ -63,8 +63,25 @@ absl::StatusOr<Precision> ParsePrecision(absl::string_view name) {
       absl::StrCat("'", name, "': must be fp32 or bf16"));
 }
 
+absl::StatusOr<Precision> ParseSamplingPrecision(absl::string_view name) {
+  if (absl::EqualsIgnoreCase(name, PrecisionName(Precision::kInt8))) {
+    return Precision::kInt8;
+  }
+  if (auto precision = ParsePrecision(name); precision.ok()) return precision;
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", name, "': must be fp32, bf16 or int8"));
+}
+
 absl::string_view PrecisionName(Precision precision) {
-  return precision == Precision::kFp32 ? "fp32" : "bf16";
+  switch (precision) {
+    case Precision::kFp32:
+      return "fp32";
+    case Precision::kBf16:
+      return "bf16";
+    case Precision::kInt8:
+      return "int8";
+  }
+  return "";
 }
 
 absl::Status CheckSupported(const Arithmetic& arithmetic) {

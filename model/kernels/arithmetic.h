@@ -24,14 +24,18 @@ absl::string_view IsaName(Isa isa);
 // The best one that this machine's CPU and operating system have.
 Isa BestIsa();
 
-// What products are computed in. Sums, states and weights are fp32 in both.
+// What products are computed in. Sums and states are fp32 in all of them.
 enum class Precision {
   kFp32,
   kBf16,  // factors are rounded to bfloat16, products are added in fp32
+  kInt8,  // factors are rounded to 8 bits, products are added exactly; only for
+          // sampling (StepNetwork)
 };
 
 // "fp32" or "bf16", in any case. InvalidArgument otherwise.
 absl::StatusOr<Precision> ParsePrecision(absl::string_view name);
+// The same, or "int8".
+absl::StatusOr<Precision> ParseSamplingPrecision(absl::string_view name);
 absl::string_view PrecisionName(Precision precision);
 
 // How kernels compute.

@@ -1,6 +1,8 @@
 #include "model/kernels/product.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/packed_matrix.h"
@@ -12,6 +14,7 @@
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
+#include "model/kernels/row_product-inl.h"
 #include "model/kernels/tile-inl.h"
 #include "model/kernels/vector-inl.h"
 
@@ -38,8 +41,27 @@ void ComputePanel(const ProductArguments& p, int64_t panel) {
   });
 }
 
+// The product of one row.
+template <typename Step>
+void ComputeRow(const ProductArguments& p) {
+  const size_t bytes = static_cast<size_t>(p.right->columns()) * sizeof(float);
+  if (p.bias == nullptr) {
+    std::memset(p.output, 0, bytes);
+  } else {
+    std::memcpy(p.output, p.bias, bytes);
+  }
+  AddRowProduct<Step>(
+      p.left.data, p.right->inner(),
+      {p.right->Panel(0), p.right->blocks(), p.right->panel_blocks()},
+      p.output);
+}
+
 template <typename Step>
 void ComputePanels(const ProductArguments& p) {
+  if (p.rows == 1) {
+    ComputeRow<Step>(p);
+    return;
+  }
   for (int64_t panel = 0; panel < p.right->num_panels(); ++panel) {
     switch (p.right->BlocksOf(panel)) {
       case 1:

@@ -111,6 +111,17 @@ void Forward(const ForwardStep& step) {
   }
 }
 
+template <typename Cell>
+void Cells(const ForwardStep& step) {
+  const float* sums = step.sums;
+  for (int64_t row = 0; row < step.rows; ++row) {
+    for (int64_t unit = 0; unit < step.units; unit += kBlock) {
+      Cell::Compute(step, row, unit, sums);
+      sums += Cell::kGates * kBlock;
+    }
+  }
+}
+
 struct GruBackwardCell {
   static constexpr int kGates = 3;
 
@@ -251,6 +262,9 @@ void ComputeLstmBackward(Precision precision, const BackwardStep& step) {
            [&](auto add) { Backward<LstmBackwardCell, decltype(add)>(step); });
 }
 
+void ComputeGruCells(const ForwardStep& step) { Cells<GruForwardCell>(step); }
+void ComputeLstmCells(const ForwardStep& step) { Cells<LstmForwardCell>(step); }
+
 }  // namespace HWY_NAMESPACE
 }  // namespace charrnn
 HWY_AFTER_NAMESPACE();
@@ -275,6 +289,14 @@ void LstmForward(const Arithmetic& arithmetic, const ForwardStep& step) {
 void LstmBackward(const Arithmetic& arithmetic, const BackwardStep& step) {
   CHARRNN_KERNEL(arithmetic.isa, ComputeLstmBackward)
   (arithmetic.precision, step);
+}
+
+void GruCells(const Arithmetic& arithmetic, const ForwardStep& step) {
+  CHARRNN_KERNEL(arithmetic.isa, ComputeGruCells)(step);
+}
+
+void LstmCells(const Arithmetic& arithmetic, const ForwardStep& step) {
+  CHARRNN_KERNEL(arithmetic.isa, ComputeLstmCells)(step);
 }
 
 }  // namespace charrnn

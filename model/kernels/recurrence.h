@@ -45,6 +45,9 @@ struct ForwardStep {
   // weight_hh^T, for each block of 16 units the columns of all gates, as one
   // panel.
   const PackedMatrix* weight = nullptr;
+  // What these come to, [rows, gates * U], where that is known already: the
+  // state after may then be where the one before is.
+  const float* sums = nullptr;
   const float* hidden = nullptr;  // [rows, U], before
   const float* cell = nullptr;    // the same; LSTM only
   const float* bias = nullptr;    // [U], of the hidden part of new; GRU only
@@ -88,6 +91,11 @@ void GruForward(const Arithmetic& arithmetic, const ForwardStep& step);
 void GruBackward(const Arithmetic& arithmetic, const BackwardStep& step);
 void LstmForward(const Arithmetic& arithmetic, const ForwardStep& step);
 void LstmBackward(const Arithmetic& arithmetic, const BackwardStep& step);
+
+// What follows the products of a step forward, given its `sums` in place of
+// `factor` and `weight`; the same bits.
+void GruCells(const Arithmetic& arithmetic, const ForwardStep& step);
+void LstmCells(const Arithmetic& arithmetic, const ForwardStep& step);
 
 }  // namespace charrnn
 

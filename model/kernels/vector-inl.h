@@ -16,7 +16,7 @@
 #undef CHARRNN_BEFORE_NAMESPACE
 #if HWY_TARGET == HWY_AVX3_DL
 #define CHARRNN_BEFORE_NAMESPACE() \
-  HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16")
+  HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512bf16,avx512vnni")
 #else
 #define CHARRNN_BEFORE_NAMESPACE() HWY_BEFORE_NAMESPACE()
 #endif
@@ -63,6 +63,18 @@ HWY_INLINE Floats ExpWithin(Floats x) {
   return hn::BitCast(kFloats, hn::Add(hn::BitCast(IntTag(), p), exponent));
 }
 
+// `x` within bounds; NaN stays one.
+HWY_INLINE Floats Clamp(Floats x, Floats lowest, Floats highest) {
+#if HWY_TARGET == HWY_SCALAR
+  // Highway's Min and Max for one number never return NaN beside a number.
+  x = hn::IfThenElse(hn::Lt(x, lowest), lowest, x);
+  return hn::IfThenElse(hn::Gt(x, highest), highest, x);
+#else
+  // Of two arguments of which one is no number, Min and Max return the second.
+  return hn::Max(lowest, hn::Min(highest, x));
+#endif
+}
+
 // e^x for all x: 0 below -87.3, where it would soon be denormal, infinity above
 // 88.72283, NaN for NaN.
 HWY_INLINE Floats Exp(Floats x) {
@@ -70,8 +82,7 @@ HWY_INLINE Floats Exp(Floats x) {
   const Floats highest = hn::Set(kFloats, 88.72283f);
   const auto below = hn::Lt(x, lowest);
   const auto above = hn::Gt(x, highest);
-  // Of two arguments of which one is no number, Min and Max return the second.
-  const Floats within = ExpWithin(hn::Max(lowest, hn::Min(highest, x)));
+  const Floats within = ExpWithin(Clamp(x, lowest, highest));
   const Floats infinity = hn::BitCast(kFloats, hn::Set(IntTag(), 0x7F800000));
   return hn::IfThenElse(above, infinity, hn::IfThenZeroElse(below, within));
 }
@@ -80,7 +91,7 @@ HWY_INLINE Floats Exp(Floats x) {
 // their limits there.
 HWY_INLINE Floats ExpForGate(Floats x) {
   const Floats limit = hn::Set(kFloats, 87.0f);
-  return ExpWithin(hn::Max(hn::Neg(limit), hn::Min(limit, x)));
+  return ExpWithin(Clamp(x, hn::Neg(limit), limit));
 }
 
 // 1 / (1 + e^-x).
