@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -259,7 +260,10 @@ absl::Status Trainer::Sample(double loss) {
   SamplingConfig config = options_.sampling;
   // Another text at each step, the same one whenever the step is repeated.
   config.seed = MixSeed(config.seed, static_cast<uint64_t>(progress_.step));
-  const Sampler sampler(&model_, config, parts_.corpus->vocab().Beginnings());
+  std::optional<Arithmetic> kernels = options_.kernels;
+  if (kernels.has_value()) kernels->precision = Precision::kFp32;
+  const Sampler sampler(&model_, config, parts_.corpus->vocab().Beginnings(),
+                        kernels);
   std::vector<int32_t> ids;
   CHARRNN_RETURN_IF_ERROR(
       sampler.Generate(/*prompt=*/{}, /*stream=*/0, [&](int32_t id) {

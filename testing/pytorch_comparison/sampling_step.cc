@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <iostream>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
@@ -17,12 +17,14 @@
 #include "cmd/device_flags.h"
 #include "cmd/sampling_flags.h"
 #include "model/config.h"
+#include "model/kernels/arithmetic.h"
 #include "model/pretrained.h"
 #include "model/sampler.h"
 #include "testing/pytorch_comparison/turns.h"
 
 ABSL_FLAG(std::string, checkpoint, "runs/latest", "What to sample from.");
 ABSL_FLAG(int64_t, streams, 1, "Texts at once.");
+ABSL_FLAG(std::string, precision, "fp32", "fp32, bf16 or int8.");
 
 namespace charrnn {
 namespace {
@@ -31,12 +33,9 @@ namespace {
 // `first`, on all threads of `pool`.
 absl::Status SampleTexts(const Sampler& sampler, int64_t first, int64_t streams,
                          ThreadPool& pool) {
-  std::vector<absl::Status> statuses(streams);
-  pool.ParallelFor(streams, [&](int64_t i) {
-    statuses[i] = sampler.Generate(/*prompt=*/{}, first + i,
-                                   [](int32_t) { return absl::OkStatus(); });
-  });
-  for (const absl::Status& status : statuses) {
+  for (const absl::Status& status : sampler.GenerateMany(
+           /*prompt=*/{}, first, streams, pool,
+           [](int64_t, int32_t) { return absl::OkStatus(); })) {
     CHARRNN_RETURN_IF_ERROR(status);
   }
   return absl::OkStatus();
@@ -51,7 +50,13 @@ absl::Status SampleInTurns(const CommandLine&) {
       LoadPretrained(*FileSystem::Real(),
                      UserPath(absl::GetFlag(FLAGS_checkpoint)),
                      compute.device));
-  const Sampler sampler(model.network.get(), config, model.vocab.Beginnings());
+  CHARRNN_ASSIGN_OR_RETURN(
+      const Precision precision,
+      ParseSamplingPrecision(absl::GetFlag(FLAGS_precision)));
+  CHARRNN_ASSIGN_OR_RETURN(const std::optional<Arithmetic> kernels,
+                           KernelsFor(compute.isa, precision));
+  const Sampler sampler(model.network.get(), config, model.vocab.Beginnings(),
+                        kernels);
   const int64_t streams = absl::GetFlag(FLAGS_streams);
   Turns turns(Clock::Real(), &std::cin, &std::cout);
   int64_t first = 0;
