@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "model/config.h"
+#include "model/kernels/aligned_array.h"
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/network_pass.h"
 #include "model/kernels/network_weights.h"
@@ -25,6 +27,7 @@ void NetworkPass::ForEachRow(Times times, const PassGrain& grain,
 
 void NetworkPass::BeginSums(PassGrain& grain, Sums& sums) {
   std::memset(grain.gradient, 0, weights_.layout().flat_size() * sizeof(float));
+  ReserveForSymbols(grain, sums);
   sums.symbols.clear();
   sums.slots.assign(weights_.config().vocab_size, -1);
   for (int64_t i = grain.begin * input_.seq_len; i < grain.end * input_.seq_len;
@@ -39,8 +42,21 @@ void NetworkPass::BeginSums(PassGrain& grain, Sums& sums) {
     std::memset(array.data(), 0, size * sizeof(float));
   };
   clear(sums.table, static_cast<int64_t>(sums.symbols.size()) * gate_units_);
-  clear(sums.biases, weights_.config().num_layers * 4 * units_);
+  clear(sums.biases, 4 * units_ * weights_.config().num_layers);
   clear(sums.output_bias, weights_.classes());
+}
+
+// How many symbols a grain has depends on its text; what is allocated does not.
+void NetworkPass::ReserveForSymbols(const PassGrain& grain, Sums& sums) {
+  const ModelConfig& config = weights_.config();
+  const int64_t most = std::min<int64_t>(
+      config.vocab_size, (grain.end - grain.begin) * input_.seq_len);
+  sums.symbols.reserve(most);
+  sums.table.Resize(most * gate_units_);
+  embedding_gradient_.Resize(most * weights_.embedding_units());
+  outer_fp32_.Reserve(most, config.hidden_dim, config.embedding_dim);
+  left_rows_.reserve(most);
+  right_rows_.reserve(most);
 }
 
 void NetworkPass::BackwardLogits(Times times) {
@@ -95,6 +111,7 @@ void NetworkPass::BackwardLayer(int layer, Times times) {
   BackwardStep step;
   step.rows = input_.rows;
   step.units = units_;
+  step.padding = units_ - weights_.config().hidden_dim;
   step.weight = &weights_.layer(layer).hidden_backward;
   step.carried = it.carried.data();
   for (int64_t time = times.end - 1; time >= times.begin; --time) {
@@ -158,7 +175,7 @@ void NetworkPass::AddLayerGradients(int layer, Times times,
     left_rows_.push_back(it.gates.data() + 4 * index * units_);
     right_rows_.push_back(it.hidden.data() + index * units_);
     AddRow(arithmetic_, 4 * units_, left_rows_.back(),
-           sums.biases.data() + 4 * layer * units_);
+           sums.biases.data() + 4 * units_ * layer);
   });
   outer_.SetRight(right_rows_, hidden);
   for (int i = 0; i < gates.gates; ++i) {
@@ -235,7 +252,7 @@ void NetworkPass::FinishBiases(int layer, const PassGrain& grain,
                                const Sums& sums) {
   const GateLayout& gates = weights_.gates();
   const int64_t hidden = weights_.config().hidden_dim;
-  const float* const from = sums.biases.data() + 4 * layer * units_;
+  const float* const from = sums.biases.data() + 4 * units_ * layer;
   const auto copy = [&](int slot, int64_t offset, int gate) {
     std::memcpy(grain.gradient + offset + gate * hidden, from + slot * units_,
                 hidden * sizeof(float));

@@ -7,10 +7,10 @@
 
 #include "absl/types/span.h"
 #include "model/dropout.h"
+#include "model/kernels/aligned_array.h"
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/dropout_row.h"
 #include "model/kernels/network_weights.h"
-#include "model/kernels/packed_matrix.h"
 #include "model/kernels/product.h"
 #include "model/kernels/recurrence.h"
 #include "model/kernels/row_math.h"
@@ -154,6 +154,7 @@ void NetworkPass::ForwardLayer(int layer) {
   ForwardStep step;
   step.rows = input_.rows;
   step.units = units_;
+  step.padding = units_ - weights_.config().hidden_dim;
   step.weight = &weights.hidden_forward;
   step.bias = weights.hidden_bias.data();
   step.inputs = inputs_.data();

@@ -104,6 +104,7 @@ class NetworkPass {
   // Backward, network_gradient.cc. The gradient of what a layer puts out is in
   // output_gradient_, and is followed there by that of the layer below.
   void BeginSums(PassGrain& grain, Sums& sums);
+  void ReserveForSymbols(const PassGrain& grain, Sums& sums);
   void BackwardLogits(Times times);
   void BackwardLayer(int layer, Times times);
   void BackwardInput(int layer, Times times);

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <utility>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -103,7 +102,7 @@ NetworkWeights::NetworkWeights(const ModelConfig& config,
     layers_.push_back(MakeLayer(config, gates_, arithmetic.precision, layer));
   }
   embedding_.Resize(config.vocab_size * embedding_units_);
-  table_.Resize(config.vocab_size * gates_.gates * units_);
+  table_.Resize(gates_.gates * units_ * config.vocab_size);
   output_bias_.Resize(PaddedColumns(config.vocab_size));
   ListPanels();
 }

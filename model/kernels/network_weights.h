@@ -54,7 +54,7 @@ class NetworkWeights {
 
   // The input's part of the first layer's gates for `symbol`, [gates * U].
   const float* InputOf(int32_t symbol) const {
-    return table_.data() + symbol * gates_.gates * units_;
+    return table_.data() + gates_.gates * units_ * symbol;
   }
   // The embedding, [V, embedding_units()], and the weight that it is
   // multiplied with, for gradients: [gates * U, E], in fp32.

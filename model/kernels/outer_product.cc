@@ -179,6 +179,13 @@ int64_t Elements(const Arithmetic& arithmetic, int64_t rows) {
 
 }  // namespace
 
+void OuterProduct::Reserve(int64_t rows, int64_t left_columns,
+                           int64_t right_columns) {
+  const int64_t elements = Elements(arithmetic_, rows);
+  left_.Resize(elements * PaddedColumns(left_columns));
+  right_.Resize(elements * PaddedColumns(right_columns));
+}
+
 void OuterProduct::SetRight(RowPointers rows, int64_t columns) {
   num_rows_ = static_cast<int64_t>(rows.size());
   right_columns_ = columns;

@@ -23,6 +23,9 @@ class OuterProduct {
   explicit OuterProduct(const Arithmetic& arithmetic)
       : arithmetic_(arithmetic) {}
 
+  // Makes room for so many rows and columns, so that fewer allocate nothing.
+  void Reserve(int64_t rows, int64_t left_columns, int64_t right_columns);
+
   // The right rows of the calls that follow, `columns` numbers each.
   void SetRight(RowPointers rows, int64_t columns);
 

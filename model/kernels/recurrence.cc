@@ -1,6 +1,8 @@
 #include "model/kernels/recurrence.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/packed_matrix.h"
@@ -86,6 +88,40 @@ struct LstmForwardCell {
   }
 };
 
+// Makes the last `padding` numbers of a row that ends at `end` zero again. They
+// are computed like others, and an infinite number times their zero weights is
+// none, which would get to others one step later.
+HWY_INLINE void ClearBefore(float* end, int64_t padding) {
+  std::memset(end - padding, 0, static_cast<size_t>(padding) * sizeof(float));
+}
+
+HWY_INLINE void ClearGates(float* gates, int64_t row, int64_t units,
+                           int64_t padding) {
+  for (int64_t end = 4 * row + 1; end <= 4 * row + 4; ++end) {
+    ClearBefore(gates + end * units, padding);
+  }
+}
+
+HWY_NOINLINE void ClearPadding(const ForwardStep& step, int64_t row) {
+  ClearGates(step.gates, row, step.units, step.padding);
+  const int64_t end = (row + 1) * step.units;
+  ClearBefore(step.next_hidden + end, step.padding);
+  if (step.next_cell != nullptr) {
+    ClearBefore(step.next_cell + end, step.padding);
+  }
+}
+
+HWY_NOINLINE void ClearPadding(const BackwardStep& step, int64_t row) {
+  ClearGates(step.gates, row, step.units, step.padding);
+  ClearBefore(step.carried + (row + 1) * step.units, step.padding);
+}
+
+// Whether the block that begins with `unit` has padding.
+template <typename AnyStep>
+HWY_INLINE bool HasPadding(const AnyStep& step, int64_t unit) {
+  return unit + kBlock > step.units - step.padding;
+}
+
 template <typename Cell, typename Step>
 void Forward(const ForwardStep& step) {
   constexpr int kGates = Cell::kGates;
@@ -102,6 +138,7 @@ void Forward(const ForwardStep& step) {
       for (int m = 0; m < rows; ++m) {
         const int64_t row = begin + m;
         Cell::Compute(step, row, unit, tile.Row(m));
+        if (HasPadding(step, unit)) ClearPadding(step, row);
         if (step.next_factor != nullptr) {
           StoreFactorBlock(unit, step.next_hidden + row * step.units + unit,
                            step.next_factor + row * step.units / 2);
@@ -210,6 +247,7 @@ void BackwardPanel(const BackwardStep& step, int64_t panel) {
       for (int v = 0; v < kBlocks; ++v) {
         const int64_t unit = first + v * kBlock;
         Cell::Compute(step, row, unit, tile.Row(m) + v * kBlock);
+        if (HasPadding(step, unit)) ClearPadding(step, row);
         if (step.factor == nullptr) continue;
         for (int gate = 0; gate < Cell::kGates; ++gate) {
           StoreFactorBlock(gate * step.units + unit,

@@ -38,7 +38,8 @@ constexpr GateLayout kLstmGates = {4, 0, 0, 0, {0, 1, 2, 3}};
 // A step forward: from the state before to the state after.
 struct ForwardStep {
   int64_t rows = 0;
-  int64_t units = 0;  // U
+  int64_t units = 0;    // U
+  int64_t padding = 0;  // how many of them, the last ones; less than 16
   // The state before as the left factor of weight_hh^T; in fp32 it is `hidden`
   // itself.
   FactorRows factor;
@@ -66,6 +67,7 @@ struct ForwardStep {
 struct BackwardStep {
   int64_t rows = 0;
   int64_t units = 0;
+  int64_t padding = 0;
   // The gradients of the hidden part of the gates one step later as a left
   // factor, and weight_hh, [3 or 4 * U, U], in panels of kProductBlocks blocks.
   // No rows after the last step, which has no later one.

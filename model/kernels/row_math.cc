@@ -1,5 +1,6 @@
 #include "model/kernels/row_math.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -87,9 +88,8 @@ void CrossEntropyIn(absl::Span<const int32_t> targets, int64_t classes,
                     double* losses) {
   for (size_t r = 0; r < targets.size(); ++r) {
     float* const row = logits + static_cast<int64_t>(r) * columns;
-    for (int64_t i = classes; i < columns; ++i) {
-      row[i] = -std::numeric_limits<float>::infinity();
-    }
+    std::fill(row + classes, row + columns,
+              -std::numeric_limits<float>::infinity());
     const float largest = Largest(row, columns);
     const float target = row[targets[r]];
     const float sum = Exponentials(row, columns, largest);
@@ -101,6 +101,8 @@ void CrossEntropyIn(absl::Span<const int32_t> targets, int64_t classes,
       Store(hn::Mul(Load(row + i), scale), row + i);
     }
     row[targets[r]] -= 1;
+    // Also where the sum is no number.
+    std::fill(row + classes, row + columns, 0.0f);
   }
 }
 

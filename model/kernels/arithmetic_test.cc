@@ -1,0 +1,91 @@
+#include "model/kernels/arithmetic.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "testing/status_matchers.h"
+
+namespace charrnn {
+namespace {
+
+constexpr Isa kIsas[] = {Isa::kPortable, Isa::kAvx2, Isa::kAvx512,
+                         Isa::kAvx512Bf16};
+
+TEST(IsaTest, ParsesItsOwnNames) {
+  for (const Isa isa : kIsas) {
+    EXPECT_THAT(ParseIsa(IsaName(isa)), IsOkAndHolds(isa));
+  }
+  EXPECT_EQ(IsaName(Isa::kPortable), "portable");
+  EXPECT_EQ(IsaName(Isa::kAvx2), "avx2");
+  EXPECT_EQ(IsaName(Isa::kAvx512), "avx512");
+  EXPECT_EQ(IsaName(Isa::kAvx512Bf16), "avx512_bf16");
+}
+
+TEST(IsaTest, RefusesOtherNamesAndSaysWhichThereAre) {
+  for (const absl::string_view name :
+       {"", "AVX2", " avx2", "avx2 ", "avx", "avx512bf16", "neon"}) {
+    EXPECT_THAT(ParseIsa(name),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         absl::StrCat("'", name,
+                                      "': must be portable, avx2, avx512 or "
+                                      "avx512_bf16")));
+  }
+}
+
+TEST(PrecisionTest, ParsesItsOwnNamesInAnyCase) {
+  EXPECT_THAT(ParsePrecision("fp32"), IsOkAndHolds(Precision::kFp32));
+  EXPECT_THAT(ParsePrecision("FP32"), IsOkAndHolds(Precision::kFp32));
+  EXPECT_THAT(ParsePrecision("bf16"), IsOkAndHolds(Precision::kBf16));
+  EXPECT_THAT(ParsePrecision("Bf16"), IsOkAndHolds(Precision::kBf16));
+  EXPECT_EQ(PrecisionName(Precision::kFp32), "fp32");
+  EXPECT_EQ(PrecisionName(Precision::kBf16), "bf16");
+}
+
+TEST(PrecisionTest, RefusesOtherNamesAndSaysWhichThereAre) {
+  for (const absl::string_view name :
+       {"", "fp16", "float", "bfloat16", "fp32 ", "int8"}) {
+    EXPECT_THAT(ParsePrecision(name),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         absl::StrCat("'", name, "': must be fp32 or bf16")));
+  }
+}
+
+TEST(CheckSupportedTest, TakesWhatTheMachineHasInFp32) {
+  for (const Isa isa : kIsas) {
+    if (isa <= BestIsa()) {
+      EXPECT_THAT(CheckSupported({isa, Precision::kFp32}), IsOk());
+    }
+  }
+}
+
+TEST(CheckSupportedTest, NamesTheBestOfAMachineThatHasLess) {
+  if (BestIsa() == Isa::kAvx512Bf16) {
+    GTEST_SKIP() << "this machine has everything";
+  }
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    EXPECT_THAT(CheckSupported({Isa::kAvx512Bf16, precision}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         absl::StrCat("this machine's CPU has no more than ",
+                                      IsaName(BestIsa()))));
+  }
+}
+
+TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
+  const bool has = BestIsa() == Isa::kAvx512Bf16;
+  EXPECT_EQ(CheckSupported({Isa::kAvx512Bf16, Precision::kBf16}).ok(), has);
+  for (const Isa isa : kIsas) {
+    if (isa == Isa::kAvx512Bf16 || isa > BestIsa()) continue;
+    EXPECT_THAT(
+        CheckSupported({isa, Precision::kBf16}),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 absl::StrCat(
+                     "it needs the instruction set avx512_bf16, and this is ",
+                     IsaName(isa),
+                     has ? "" : ", the best that this machine's CPU has")));
+  }
+}
+
+}  // namespace
+}  // namespace charrnn
