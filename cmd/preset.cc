@@ -28,7 +28,7 @@ constexpr Default kQuick[] = {
     {"data_order", "streams"}, {"batch_size", "16"},
     {"dropout", "0"},          {"learning_rate", "8e-3"},
     {"lr_schedule", "cosine"}, {"warmup_steps", "20"},
-    {"num_epochs", "2"},
+    {"num_epochs", "2"},       {"grains", "4"},
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ ABSL_FLAG(double, learning_rate, 2e-3, "");
 ABSL_FLAG(std::string, lr_schedule, "constant", "");
 ABSL_FLAG(int, warmup_steps, 0, "");
 ABSL_FLAG(int, num_epochs, 5, "");
+ABSL_FLAG(int, grains, 8, "");
 
 namespace charrnn {
 namespace {

@@ -39,13 +39,30 @@ constexpr FloatTag kFloats;
 constexpr int64_t kBlock = 16;
 constexpr int64_t kLanes = hn::MaxLanes(kFloats);
 
-// e^x for -87.3 <= x <= 88.72283 and NaN, within 2 units in the last place.
-// Cody and Waite's reduction by multiples of ln 2, and on [-ln2/2, ln2/2] the
-// polynomial of degree 6 with the smallest relative error, 2e-9, of those that
-// are 1 at 0: computed by Lawson's iteration.
-HWY_INLINE Floats ExpWithin(Floats x) {
-  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
-  const Floats magic = hn::Set(kFloats, 12582912.0f);
+// x where it is within the limits, or no number.
+HWY_INLINE Floats Clamp(Floats x, float lowest, float highest) {
+  const Floats low = hn::Set(kFloats, lowest);
+  const Floats high = hn::Set(kFloats, highest);
+#if HWY_TARGET == HWY_SCALAR
+  // Here Min and Max lose it.
+  return hn::IfThenElse(hn::Lt(x, low), low,
+                        hn::IfThenElse(hn::Gt(x, high), high, x));
+#else
+  // Of two arguments of which one is no number, x86 returns the second.
+  return hn::Max(low, hn::Min(high, x));
+#endif
+}
+
+// e^x, within 1.5 units in the last place; 0 from -87.7 down, where it would be
+// denormal, infinity from 88.4 up, just before it is, NaN for NaN. Cody and
+// Waite's reduction by multiples of ln 2, and on [-ln2/2, ln2/2] the polynomial
+// of degree 6 with the smallest relative error, 2e-9, of those that are 1 at 0:
+// computed by Lawson's iteration.
+HWY_INLINE Floats Exp(Floats x) {
+  x = Clamp(x, -88, 89);
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits;
+  // 127 more make it the exponent of a power of 2.
+  const Floats magic = hn::Set(kFloats, 12582912.0f + 127);
   const Floats shifted = hn::MulAdd(x, hn::Set(kFloats, 1.44269504f), magic);
   const Floats n = hn::Sub(shifted, magic);
   // ln 2 in two parts, the first one short enough for exact products.
@@ -58,53 +75,25 @@ HWY_INLINE Floats ExpWithin(Floats x) {
   p = hn::MulAdd(p, r, hn::Set(kFloats, 4.99999940e-1f));
   p = hn::MulAdd(p, r, hn::Set(kFloats, 1.0f));
   p = hn::MulAdd(p, r, hn::Set(kFloats, 1.0f));
-  // Times 2^n. What else there is in `shifted` leaves the word on the left.
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(IntTag(), shifted));
-  return hn::BitCast(kFloats, hn::Add(hn::BitCast(IntTag(), p), exponent));
+  // Times 2^n, which is 0 for -127 and infinite for 128. What else there is in
+  // `shifted` leaves the word on the left. Added to the exponent of p, n would
+  // cost as much, but make a number of NaN.
+  return hn::Mul(
+      p,
+      hn::BitCast(kFloats, hn::ShiftLeft<23>(hn::BitCast(IntTag(), shifted))));
 }
 
-// `x` within bounds; NaN stays one.
-HWY_INLINE Floats Clamp(Floats x, Floats lowest, Floats highest) {
-#if HWY_TARGET == HWY_SCALAR
-  // Highway's Min and Max for one number never return NaN beside a number.
-  x = hn::IfThenElse(hn::Lt(x, lowest), lowest, x);
-  return hn::IfThenElse(hn::Gt(x, highest), highest, x);
-#else
-  // Of two arguments of which one is no number, Min and Max return the second.
-  return hn::Max(lowest, hn::Min(highest, x));
-#endif
-}
-
-// e^x for all x: 0 below -87.3, where it would soon be denormal, infinity above
-// 88.72283, NaN for NaN.
-HWY_INLINE Floats Exp(Floats x) {
-  const Floats lowest = hn::Set(kFloats, -87.3f);
-  const Floats highest = hn::Set(kFloats, 88.72283f);
-  const auto below = hn::Lt(x, lowest);
-  const auto above = hn::Gt(x, highest);
-  const Floats within = ExpWithin(Clamp(x, lowest, highest));
-  const Floats infinity = hn::BitCast(kFloats, hn::Set(IntTag(), 0x7F800000));
-  return hn::IfThenElse(above, infinity, hn::IfThenZeroElse(below, within));
-}
-
-// e^x for |x| <= 87, e^87 or e^-87 beyond, NaN for NaN: for gates, which are at
-// their limits there.
-HWY_INLINE Floats ExpForGate(Floats x) {
-  const Floats limit = hn::Set(kFloats, 87.0f);
-  return ExpWithin(Clamp(x, hn::Neg(limit), limit));
-}
-
-// 1 / (1 + e^-x).
+// 1 / (1 + e^-x), within 1e-7.
 HWY_INLINE Floats Sigmoid(Floats x) {
   const Floats one = hn::Set(kFloats, 1.0f);
-  return hn::Div(one, hn::Add(one, ExpForGate(hn::Neg(x))));
+  return hn::Div(one, hn::Add(one, Exp(hn::Neg(x))));
 }
 
 // 1 - 2 / (1 + e^2x); within 1.2e-7 of the truth, which near 0 is no longer a
 // small part of it: gates are sums with terms of size 1.
 HWY_INLINE Floats Tanh(Floats x) {
   const Floats one = hn::Set(kFloats, 1.0f);
-  const Floats e = ExpForGate(hn::Add(x, x));
+  const Floats e = Exp(hn::Add(x, x));
   return hn::Sub(one, hn::Div(hn::Set(kFloats, 2.0f), hn::Add(one, e)));
 }
 
