@@ -11,6 +11,7 @@
 #include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/files.h"
@@ -41,6 +42,17 @@ namespace {
 // A worker that starts while the coordinator is away waits for it.
 constexpr absl::Duration kPatience = absl::Minutes(10);
 
+// How the worker computes, within what the hosts have agreed on.
+absl::StatusOr<std::optional<Arithmetic>> KernelsOf(
+    const WorkerEnvironment& environment, Precision precision) {
+  CHARRNN_ASSIGN_OR_RETURN(std::optional<Isa> isa,
+                           IsaFromFlags(environment.device));
+  if (isa.has_value()) {
+    isa = std::min(*isa, BestIsaOf(environment.instruction_set));
+  }
+  return KernelsFor(isa, precision);
+}
+
 }  // namespace
 
 absl::Status RunDistWorker(const WorkerEnvironment& environment,
@@ -70,15 +82,9 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   session_options.instruction_set = environment.instruction_set;
   WorkerSession session(&client, Clock::Real(), session_options);
 
-  CHARRNN_ASSIGN_OR_RETURN(std::optional<Isa> isa,
-                           IsaFromFlags(environment.device));
-  if (isa.has_value()) {
-    isa = std::min(*isa, BestIsaOf(environment.instruction_set));
-  }
-
   Worker::Options options;
   CHARRNN_ASSIGN_OR_RETURN(options.trainer.kernels,
-                           KernelsFor(isa, request.precision));
+                           KernelsOf(environment, request.precision));
   options.trainer.model = request.model;
   options.trainer.training = request.training;
   options.trainer.sampling = request.sampling;

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -23,6 +24,7 @@
 #include "data/split.h"
 #include "data/vocab.h"
 #include "model/config.h"
+#include "model/kernels/arithmetic.h"
 #include "model/model_file.h"
 #include "model/model_snapshot.h"
 #include "model/training_plan.h"

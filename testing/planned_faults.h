@@ -26,8 +26,9 @@ struct PlannedFault {
 };
 
 // Faults that happen one after the other, each once, to whichever of a job's
-// processes gets there; until the last one has, steps are slow. What has happened is in `folder`: an empty file
-// "fault-<number>" each, counted from 0. It may hold "coordinator.pid".
+// processes gets there; until the last one has, steps are slow. What has
+// happened is in `folder`: an empty file "fault-<number>" each, counted from 0.
+// It may hold "coordinator.pid".
 struct FaultPlan {
   std::string folder;
   std::vector<PlannedFault> faults;

@@ -105,7 +105,7 @@ template <typename Step, int kBlocks>
 void AddPanelsToRow(const float* a, int64_t n, const RowFactor& right,
                     float* row) {
   constexpr int kPanels = kRowBlocks / kBlocks;
-  constexpr int kWidth = kBlocks * kBlock;
+  constexpr int64_t kWidth = kBlocks * kBlock;
   const float* b = right.data;
   int64_t panels = right.blocks / kBlocks;
   for (; panels > kPanels; panels -= kPanels) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/thread_pool.h"
 #include "model/config.h"
+#include "model/kernels/aligned_array.h"
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/network_weights.h"
 #include "model/kernels/packed_matrix.h"

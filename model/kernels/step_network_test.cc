@@ -60,8 +60,9 @@ std::vector<Arithmetic> AllArithmetic() {
        {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
     for (const Precision precision :
          {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
-      if (CheckSupported({isa, precision}).ok())
+      if (CheckSupported({isa, precision}).ok()) {
         all.push_back({isa, precision});
+      }
     }
   }
   return all;
@@ -182,8 +183,9 @@ TEST(StepNetworkTest, ARowDoesNotDependOnTheRowsBesideIt) {
         const std::vector<int32_t> symbols = Symbols(kTimes * rows, config);
         StepNetwork network(&weights, rows);
         std::vector<StepNetwork> alone;
-        for (int64_t row = 0; row < rows; ++row)
+        for (int64_t row = 0; row < rows; ++row) {
           alone.emplace_back(&weights, 1);
+        }
         for (int64_t time = 0; time < kTimes; ++time) {
           const auto now =
               absl::MakeConstSpan(symbols).subspan(time * rows, rows);

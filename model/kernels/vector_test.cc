@@ -140,11 +140,11 @@ TEST_P(VectorTest, ExpIsWithinAnUlpAndAHalf) {
     const std::vector<float> ys = Compute(Function::kExp, xs);
     double worst = 0;
     for (size_t i = 0; i < xs.size(); ++i) {
-      if (!(xs[i] > -87.33f && xs[i] < 88.37f)) continue;
+      const bool tested = xs[i] > -87.33f && xs[i] < 88.37f;
+      if (!tested) continue;
       const double exact = std::exp(double{xs[i]});
       worst = std::max(worst, std::abs(ys[i] - exact) / Ulp(exact));
     }
-    std::cout << worst << "\n";
     EXPECT_LT(worst, 1.5);
   }
 }
@@ -170,7 +170,6 @@ TEST_P(VectorTest, SigmoidAndTanhAreCloseToTheTruth) {
         ASSERT_GE(ys[i], function == Function::kTanh ? -1 : 0) << xs[i];
         worst = std::max(worst, std::abs(ys[i] - Exact(function, xs[i])));
       }
-      std::cout << worst << "\n";
       EXPECT_LT(worst, function == Function::kTanh ? 2e-7 : 1e-7);
     }
   }
