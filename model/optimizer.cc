@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
-#include "base/thread_pool.h"
 #include "model/adam.h"
 #include "model/device_math.h"
 #include "model/flat_blocks.h"

@@ -161,13 +161,12 @@ absl::Status Trainer::PrepareStreams() {
 absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
   RnnState next_streams;
-  if (const absl::Status reduced = ReduceGradients(*batch, &next_streams);
-      absl::IsResourceExhausted(reduced)) {
-    return absl::ResourceExhaustedError(absl::StrCat(
+  absl::Status reduced = ReduceGradients(*batch, &next_streams);
+  if (absl::IsResourceExhausted(reduced)) {
+    reduced = absl::ResourceExhaustedError(absl::StrCat(
         reduced.message(), ": lower --batch_size, --seq_len or --hidden_dim"));
-  } else if (!reduced.ok()) {
-    return reduced;
   }
+  CHARRNN_RETURN_IF_ERROR(reduced);
   const double loss_sum = sums_.losses.front();
   if (!std::isfinite(loss_sum)) {
     return NotFinite(progress_.step + 1, "the loss");

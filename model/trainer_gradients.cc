@@ -18,7 +18,6 @@
 #include "data/batch_reader.h"
 #include "model/char_rnn.h"
 #include "model/computation.h"
-#include "model/dropout.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/rnn_state.h"

@@ -142,8 +142,9 @@ std::vector<Arithmetic> AllKernels() {
   for (const Isa isa :
        {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
     for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
-      if (CheckSupported({isa, precision}).ok())
+      if (CheckSupported({isa, precision}).ok()) {
         all.push_back({isa, precision});
+      }
     }
   }
   return all;
