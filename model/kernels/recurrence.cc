@@ -154,6 +154,7 @@ void Cells(const ForwardStep& step) {
   for (int64_t row = 0; row < step.rows; ++row) {
     for (int64_t unit = 0; unit < step.units; unit += kBlock) {
       Cell::Compute(step, row, unit, sums);
+      if (HasPadding(step, unit)) ClearPadding(step, row);
       sums += Cell::kGates * kBlock;
     }
   }

@@ -223,12 +223,50 @@ class Step {
     } else {
       GruForward(arithmetic_, step);
     }
+    ExpectCells(step, weight, next_hidden);
     outcome_.gates = Gates();
     outcome_.next_hidden = Part(next_hidden, 1, 0);
     outcome_.next_cell = Part(next_cell_, 1, 0);
     if (IsBf16()) {
       ExpectFactors(next_factor, next_hidden.data(), units_, units_);
     }
+  }
+
+  // The step whose products are known computes the bits of `whole`, also where
+  // the state after takes the place of the one before.
+  void ExpectCells(const ForwardStep& whole, const PackedMatrix& weight,
+                   const AlignedArray<float>& next_hidden) const {
+    if (example_.in_place) return;  // the inputs are gone
+    AlignedArray<float> sums;
+    sums.Resize(example_.rows * weight.columns());
+    ProductArguments product;
+    product.rows = example_.rows;
+    product.left = whole.factor;
+    product.right = &weight;
+    product.output = sums.data();
+    product.output_stride = weight.columns();
+    Product(arithmetic_, product);
+
+    AlignedArray<float> gates;
+    gates.Resize(gates_.size());
+    AlignedArray<float> state = Aligned(SpanOf(state_));
+    AlignedArray<float> cell = Aligned(SpanOf(cell_));
+    ForwardStep step = whole;
+    step.factor = {};
+    step.weight = nullptr;
+    step.sums = sums.data();
+    step.gates = gates.data();
+    step.hidden = step.next_hidden = state.data();
+    step.next_factor = nullptr;
+    if (IsLstm()) {
+      step.cell = step.next_cell = cell.data();
+      LstmCells(arithmetic_, step);
+      EXPECT_TRUE(SameBits(SpanOf(cell), SpanOf(next_cell_)));
+    } else {
+      GruCells(arithmetic_, step);
+    }
+    EXPECT_TRUE(SameBits(SpanOf(gates), SpanOf(gates_)));
+    EXPECT_TRUE(SameBits(SpanOf(state), SpanOf(next_hidden)));
   }
 
   void Backward() {

@@ -151,6 +151,7 @@ void StepNetwork::AdvanceLayer(int layer, int64_t times, int64_t rows) {
   ForwardStep step;
   step.rows = rows;
   step.units = units_;
+  step.padding = units_ - weights_.config().hidden_dim;
   step.bias = weights_.network_.layer(layer).hidden_bias.data();
   step.sums = sums_.data();
   step.hidden = step.next_hidden = it.hidden.data();
