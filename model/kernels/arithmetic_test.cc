@@ -52,6 +52,16 @@ TEST(PrecisionTest, RefusesOtherNamesAndSaysWhichThereAre) {
   }
 }
 
+TEST(PrecisionTest, HasOneMoreForSampling) {
+  EXPECT_THAT(ParseSamplingPrecision("FP32"), IsOkAndHolds(Precision::kFp32));
+  EXPECT_THAT(ParseSamplingPrecision("bf16"), IsOkAndHolds(Precision::kBf16));
+  EXPECT_THAT(ParseSamplingPrecision("Int8"), IsOkAndHolds(Precision::kInt8));
+  EXPECT_EQ(PrecisionName(Precision::kInt8), "int8");
+  EXPECT_THAT(ParseSamplingPrecision("int4"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "'int4': must be fp32, bf16 or int8"));
+}
+
 TEST(CheckSupportedTest, TakesWhatTheMachineHasInFp32) {
   for (const Isa isa : kIsas) {
     if (isa <= BestIsa()) {

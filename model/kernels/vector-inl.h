@@ -89,7 +89,7 @@ HWY_INLINE Floats Sigmoid(Floats x) {
   return hn::Div(one, hn::Add(one, Exp(hn::Neg(x))));
 }
 
-// 1 - 2 / (1 + e^2x); within 1.2e-7 of the truth, which near 0 is no longer a
+// 1 - 2 / (1 + e^2x); within 2e-7 of the truth, which near 0 is no longer a
 // small part of it: gates are sums with terms of size 1.
 HWY_INLINE Floats Tanh(Floats x) {
   const Floats one = hn::Set(kFloats, 1.0f);
