@@ -185,14 +185,20 @@ TEST_P(TrainerKernelsTest, AStepAllocatesNothing) {
   if (GetParam().order == DataOrder::kStreams) {
     GTEST_SKIP() << "the streams' states are new tensors each step";
   }
-  options_.training.num_epochs = 3;
-  const Curve curve = Train(Arithmetic{BestIsa()});
-  // Within an epoch: at its end there are validation and a checkpoint.
-  const auto steps_per_epoch = static_cast<size_t>(curve.losses.size() / 3);
-  ASSERT_GE(steps_per_epoch, 3u);
-  for (size_t step = steps_per_epoch + 1; step < 2 * steps_per_epoch; ++step) {
-    EXPECT_EQ(curve.allocations[step], curve.allocations[step - 1])
-        << "step " << step;
+  // One long epoch: at an epoch's end there are validation and a checkpoint,
+  // which is written beside the steps that follow.
+  options_.training.num_epochs = 1;
+  options_.training.overlap_step = 1;
+  for (const int threads : {1, 2}) {
+    const Curve curve = Train(Arithmetic{BestIsa()}, threads);
+    ASSERT_GE(curve.losses.size(), 30u);
+    // The first ones allocate what all of them need; but for the work space of
+    // a thread that has come too late to do anything in these.
+    int allocating = 0;
+    for (size_t step = 3; step + 1 < curve.losses.size(); ++step) {
+      if (curve.allocations[step] != curve.allocations[step - 1]) ++allocating;
+    }
+    EXPECT_LT(allocating, threads);
   }
 }
 

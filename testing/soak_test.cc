@@ -30,15 +30,16 @@
 namespace charrnn {
 namespace {
 
-// Longer than all faults take.
+// Longer than all faults take, with steps and checkpoints no more often than a
+// coordinator's disk can take them.
 std::vector<std::string> Flags(int64_t steps) {
   return {"--data_path=text.txt",
           "--embedding_dim=16",
-          "--hidden_dim=32",
+          "--hidden_dim=128",
           "--num_layers=2",
           "--dropout=0.1",
           "--batch_size=64",
-          "--seq_len=16",
+          "--seq_len=32",
           "--num_epochs=1000000",
           "--log_every=1",
           "--sample_every=50",
