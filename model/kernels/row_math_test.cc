@@ -150,6 +150,16 @@ TEST_P(RowMathTest, CrossEntropyTakesLogitsOfAnySize) {
   Check({1e-40f, -1e-40f}, {0});
 }
 
+TEST_P(RowMathTest, TheLargestLogitMayBeAnywhere) {
+  // So large that e to it is infinite.
+  for (int32_t i = 0; i < 50; ++i) {
+    std::vector<float> logits = RandomNumbers(50, 1);
+    logits[i] = 1000;
+    Check(logits, {i});
+    Check(logits, {(i + 1) % 50});
+  }
+}
+
 TEST_P(RowMathTest, CrossEntropyOfImpossibleClassesIsAsDefined) {
   Check({0, -kInfinity, 1}, {0});
   Check({0, -kInfinity, 1}, {1});  // infinite
