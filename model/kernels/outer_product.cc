@@ -51,7 +51,8 @@ namespace charrnn {
 namespace HWY_NAMESPACE {
 namespace {
 
-// A row's panel is `stride` elements behind the same panel of the row before.
+// Calls f(element, column, to) for each block of 16 columns of each row of
+// elements, in the order of a PackedMatrix's panels.
 template <typename PackBlock>
 void PackPanels(const PackArguments& p, int64_t elements, const PackBlock& f) {
   const int64_t blocks = p.columns / kBlock;
@@ -97,27 +98,12 @@ void AddTile(const SumArguments& p, int64_t row, int rows, int64_t column) {
   float* const sum = p.sum + row * p.right_columns + column;
   const int64_t columns =
       std::min<int64_t>(tile.kWidth, p.right_columns - column);
-  if (columns == tile.kWidth) {
-    tile.Load(rows, sum, p.right_columns);
-  } else {
-    tile.Clear(rows);
-    for (int m = 0; m < rows; ++m) {
-      std::memcpy(tile.Row(m), sum + m * p.right_columns,
-                  static_cast<size_t>(columns) * sizeof(float));
-    }
-  }
+  tile.Load(rows, sum, p.right_columns, columns);
   const float* const left =
       p.left + row / kBlock * kBlock * p.elements + row % kBlock;
   AddRows<Step, kBlocks>(rows, {left, 1, kBlock}, p.elements,
                          p.right + column * p.elements, tile.data);
-  if (columns == tile.kWidth) {
-    tile.Store(rows, sum, p.right_columns);
-  } else {
-    for (int m = 0; m < rows; ++m) {
-      std::memcpy(sum + m * p.right_columns, tile.Row(m),
-                  static_cast<size_t>(columns) * sizeof(float));
-    }
-  }
+  tile.Store(rows, sum, p.right_columns, columns);
 }
 
 template <typename Step, int kBlocks>
@@ -134,19 +120,10 @@ template <typename Step>
 void AddPanels(const SumArguments& p) {
   constexpr int64_t kWidth = kProductBlocks * kBlock;
   for (int64_t column = 0; column < p.right_columns; column += kWidth) {
-    switch ((p.right_columns - column + kBlock - 1) / kBlock) {
-      case 1:
-        AddPanel<Step, 1>(p, column);
-        break;
-      case 2:
-        AddPanel<Step, 2>(p, column);
-        break;
-      case 3:
-        AddPanel<Step, 3>(p, column);
-        break;
-      default:
-        AddPanel<Step, kProductBlocks>(p, column);
-    }
+    const int64_t left = p.right_columns - column;
+    WithBlocks((left + kBlock - 1) / kBlock, [&](auto blocks) {
+      AddPanel<Step, decltype(blocks)::value>(p, column);
+    });
   }
 }
 

@@ -63,19 +63,9 @@ void ComputePanels(const ProductArguments& p) {
     return;
   }
   for (int64_t panel = 0; panel < p.right->num_panels(); ++panel) {
-    switch (p.right->BlocksOf(panel)) {
-      case 1:
-        ComputePanel<Step, 1>(p, panel);
-        break;
-      case 2:
-        ComputePanel<Step, 2>(p, panel);
-        break;
-      case 3:
-        ComputePanel<Step, 3>(p, panel);
-        break;
-      default:
-        ComputePanel<Step, kProductBlocks>(p, panel);
-    }
+    WithBlocks(p.right->BlocksOf(panel), [&](auto blocks) {
+      ComputePanel<Step, decltype(blocks)::value>(p, panel);
+    });
   }
 }
 

@@ -115,19 +115,9 @@ void ComputePanels(const QuantizedArguments& p) {
   const int width = p.right->panel_blocks();
   for (int64_t first = 0; first < p.right->blocks(); first += width) {
     const int64_t panel = first / width;
-    switch (std::min<int64_t>(width, p.right->blocks() - first)) {
-      case 1:
-        ComputePanel<1>(p, panel);
-        break;
-      case 2:
-        ComputePanel<2>(p, panel);
-        break;
-      case 3:
-        ComputePanel<3>(p, panel);
-        break;
-      default:
-        ComputePanel<kProductBlocks>(p, panel);
-    }
+    WithBlocks(
+        std::min<int64_t>(width, p.right->blocks() - first),
+        [&](auto blocks) { ComputePanel<decltype(blocks)::value>(p, panel); });
   }
 }
 

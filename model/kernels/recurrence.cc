@@ -23,11 +23,6 @@ namespace charrnn {
 namespace HWY_NAMESPACE {
 namespace {
 
-HWY_INLINE Floats Load(const float* from) { return hn::Load(kFloats, from); }
-HWY_INLINE void Store(Floats values, float* to) {
-  hn::Store(values, kFloats, to);
-}
-
 // A cell is the arithmetic of one row and one block of units, `unit` being its
 // first one and `sums` what the products come to.
 struct GruForwardCell {
@@ -263,19 +258,9 @@ void BackwardPanel(const BackwardStep& step, int64_t panel) {
 template <typename Cell, typename Step>
 void Backward(const BackwardStep& step) {
   for (int64_t panel = 0; panel < step.weight->num_panels(); ++panel) {
-    switch (step.weight->BlocksOf(panel)) {
-      case 1:
-        BackwardPanel<Cell, Step, 1>(step, panel);
-        break;
-      case 2:
-        BackwardPanel<Cell, Step, 2>(step, panel);
-        break;
-      case 3:
-        BackwardPanel<Cell, Step, 3>(step, panel);
-        break;
-      default:
-        BackwardPanel<Cell, Step, kProductBlocks>(step, panel);
-    }
+    WithBlocks(step.weight->BlocksOf(panel), [&](auto blocks) {
+      BackwardPanel<Cell, Step, decltype(blocks)::value>(step, panel);
+    });
   }
 }
 

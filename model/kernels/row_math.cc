@@ -23,11 +23,6 @@ namespace charrnn {
 namespace HWY_NAMESPACE {
 namespace {
 
-HWY_INLINE Floats Load(const float* from) { return hn::Load(kFloats, from); }
-HWY_INLINE void Store(Floats values, float* to) {
-  hn::Store(values, kFloats, to);
-}
-
 // Sixteen partial results, one for each column of a block.
 struct Partial {
   alignas(64) float lanes[kBlock];

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/vector-inl.h"
@@ -130,6 +131,20 @@ HWY_INLINE void AddBlocks(LeftFactor left, int64_t n, const float* b,
   }
 }
 
+// The same with a number of rows that is known late, at most
+// MaxTileRows(kBlocks).
+template <typename Step, int kBlocks, int kRows = MaxTileRows(kBlocks)>
+HWY_INLINE void AddRows(int rows, LeftFactor left, int64_t n, const float* b,
+                        float* tile) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) {
+      AddRows<Step, kBlocks, kRows - 1>(rows, left, n, b, tile);
+      return;
+    }
+  }
+  AddBlocks<Step, kRows, kBlocks>(left, n, b, tile);
+}
+
 // A tile on its way through memory, in the first level cache.
 template <int kBlocks>
 struct Tile {
@@ -148,33 +163,46 @@ struct Tile {
     }
   }
 
-  // Reads them from rows that are `stride` apart, and writes them there.
-  HWY_INLINE void Load(int rows, const float* from, int64_t stride) {
+  // Reads the first `columns` numbers of them from rows that are `stride`
+  // apart, the others being zero, and writes these there.
+  HWY_INLINE void Load(int rows, const float* from, int64_t stride,
+                       int64_t columns) {
+    if (columns < kWidth) Clear(rows);
     for (int m = 0; m < rows; ++m) {
-      std::memcpy(Row(m), from + m * stride, kWidth * sizeof(float));
+      Copy(from + m * stride, Row(m), columns);
     }
   }
-  HWY_INLINE void Store(int rows, float* to, int64_t stride) {
-    for (int m = 0; m < rows; ++m) {
-      std::memcpy(to + m * stride, Row(m), kWidth * sizeof(float));
-    }
+  HWY_INLINE void Store(int rows, float* to, int64_t stride,
+                        int64_t columns = kWidth) {
+    for (int m = 0; m < rows; ++m) Copy(Row(m), to + m * stride, columns);
   }
 
   alignas(64) float data[MaxTileRows(kBlocks) * kWidth];
-};
 
-// The same with a number of rows that is known late, at most
-// MaxTileRows(kBlocks).
-template <typename Step, int kBlocks, int kRows = MaxTileRows(kBlocks)>
-HWY_INLINE void AddRows(int rows, LeftFactor left, int64_t n, const float* b,
-                        float* tile) {
-  if constexpr (kRows > 1) {
-    if (rows < kRows) {
-      AddRows<Step, kBlocks, kRows - 1>(rows, left, n, b, tile);
-      return;
+ private:
+  // A whole row's size is known to the compiler, which is worth a branch.
+  static HWY_INLINE void Copy(const float* from, float* to, int64_t columns) {
+    if (columns == kWidth) {
+      std::memcpy(to, from, kWidth * sizeof(float));
+    } else {
+      std::memcpy(to, from, static_cast<size_t>(columns) * sizeof(float));
     }
   }
-  AddBlocks<Step, kRows, kBlocks>(left, n, b, tile);
+};
+
+// Calls f with the number of a panel's blocks, at most 4, as a type.
+template <typename F>
+HWY_INLINE void WithBlocks(int64_t blocks, const F& f) {
+  switch (blocks) {
+    case 1:
+      return f(std::integral_constant<int, 1>());
+    case 2:
+      return f(std::integral_constant<int, 2>());
+    case 3:
+      return f(std::integral_constant<int, 3>());
+    default:
+      return f(std::integral_constant<int, 4>());
+  }
 }
 
 // Calls f(first row, rows) for tiles of nearly equal height that make up `rows`

@@ -39,6 +39,11 @@ constexpr FloatTag kFloats;
 constexpr int64_t kBlock = 16;
 constexpr int64_t kLanes = hn::MaxLanes(kFloats);
 
+HWY_INLINE Floats Load(const float* from) { return hn::Load(kFloats, from); }
+HWY_INLINE void Store(Floats values, float* to) {
+  hn::Store(values, kFloats, to);
+}
+
 // x where it is within the limits, or no number.
 HWY_INLINE Floats Clamp(Floats x, float lowest, float highest) {
   const Floats low = hn::Set(kFloats, lowest);
