@@ -195,11 +195,14 @@ absl::Status Membership::Join(const WorkerId& worker, const StateAge& age,
   // repeated, or its answer got lost.
   const bool is_repeat = place->rank >= 0 && left < state_->generation;
   if (!is_repeat) {
+    // Others, whose collective fails because this one leaves, may come first.
+    const bool was_member =
+        place->life == Life::kMember || place->life == Life::kReturning;
+    if (needs_others && was_member) state_->judged = true;
     if (place->life == Life::kMember) {
       const bool agreed = state_->regroup &&
                           age.generation == state_->generation &&
                           age.step > state_->start_step;
-      if (needs_others) state_->judged = true;
       state_->EndGeneration(agreed
                                 ? WhoComesOrGoes(*state_)
                                 : absl::StrCat(NameOf(*place), " left: ", why),

@@ -303,6 +303,22 @@ TEST(MembershipChangesTest, ReplacementThatSomebodyNeedsIsNotLeftOut) {
   EXPECT_EQ(job.Members(), "9: alpha/0 beta/0 gamma/0#2");
 }
 
+TEST(MembershipChangesTest, NorIfOthersAreHeardOfFirst) {
+  FakeJob job(Hosts(1, 4));
+  ASSERT_NO_FATAL_FAILURE(LetGammaIn(&job));
+  ASSERT_THAT(job.Beat("gamma/0", 2, Phase::kTrain, job->step() + 1), IsOk());
+  ASSERT_THAT(job.Exit("gamma/0"), IsOk());
+  ASSERT_NO_FATAL_FAILURE(Return(&job, 2, 1));
+  ASSERT_EQ(job.Members(), "3: alpha/0 beta/0");
+  ASSERT_THAT(job.Join("gamma/0#2"), IsOk());
+  const StateAge age = {3, job->step()};
+  // Its collective has failed because beta left.
+  ASSERT_THAT(job.Join("alpha/0", age, 3), IsOk());
+  ASSERT_EQ(job.Members(), "forming");
+  ASSERT_THAT(job.Join("beta/0", age, 3, "lacks a shard", true), IsOk());
+  EXPECT_EQ(job.Members(), "4: alpha/0 beta/0 gamma/0#2");
+}
+
 TEST(MembershipChangesTest, ReplacementOfWhoIsLeftOutIsLeftOutToo) {
   FakeJob job(Hosts(1, 4));
   ASSERT_NO_FATAL_FAILURE(LetGammaIn(&job));
