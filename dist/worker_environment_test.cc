@@ -155,8 +155,7 @@ TEST(WorkerEnvironmentTest, TheNativeInstructionSetIsOneOfThoseThatAreKnown) {
 }
 
 TEST(InstructionSetTest, KernelsComputeWithinWhatHostsHaveAgreedOn) {
-  for (const Isa isa :
-       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+  for (const Isa isa : kAllIsas) {
     EXPECT_GE(BestIsaOf(InstructionSetOf(isa)), isa);
   }
   EXPECT_EQ(BestIsaOf(InstructionSetOf(Isa::kPortable)), Isa::kPortable);

@@ -153,17 +153,9 @@ class Problem {
   DropoutKey dropout_;
 };
 
-// All ways to compute that this machine has.
+// All ways to compute gradients that this machine has.
 std::vector<Arithmetic> AllKernels() {
-  std::vector<Arithmetic> all;
-  for (const Isa isa :
-       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
-    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
-      const Arithmetic arithmetic = {isa, precision};
-      if (CheckSupported(arithmetic).ok()) all.push_back(arithmetic);
-    }
-  }
-  return all;
+  return SupportedArithmetics({Precision::kFp32, Precision::kBf16});
 }
 
 std::string Name(const Arithmetic& arithmetic) {

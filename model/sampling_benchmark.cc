@@ -65,16 +65,8 @@ struct Contestant {
 };
 
 std::vector<Arithmetic> AllArithmetic() {
-  std::vector<Arithmetic> all;
-  for (const Precision precision :
-       {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
-    for (const Isa isa :
-         {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
-      if (CheckSupported({isa, precision}).ok())
-        all.push_back({isa, precision});
-    }
-  }
-  return all;
+  return SupportedArithmetics(
+      {Precision::kFp32, Precision::kBf16, Precision::kInt8});
 }
 
 // Characters a second of `count` streams.

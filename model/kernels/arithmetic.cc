@@ -1,16 +1,19 @@
 #include "model/kernels/arithmetic.h"
 
+#include <cstdint>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace charrnn {
 
 absl::StatusOr<Isa> ParseIsa(absl::string_view name) {
-  for (const Isa isa :
-       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+  for (const Isa isa : kAllIsas) {
     if (name == IsaName(isa)) return isa;
   }
   return absl::InvalidArgumentError(absl::StrCat(
@@ -51,6 +54,18 @@ Isa BestIsa() {
                     __builtin_cpu_supports("avx512vpopcntdq") &&
                     __builtin_cpu_supports("vpclmulqdq");
   return bf16 ? Isa::kAvx512Bf16 : Isa::kAvx512;
+}
+
+int64_t NumbersPerElement(Precision precision) {
+  switch (precision) {
+    case Precision::kFp32:
+      return 1;
+    case Precision::kBf16:
+      return 2;
+    case Precision::kInt8:
+      return 4;
+  }
+  return 1;
 }
 
 absl::StatusOr<Precision> ParsePrecision(absl::string_view name) {
@@ -99,6 +114,18 @@ absl::Status CheckSupported(const Arithmetic& arithmetic) {
                                 : ""));
   }
   return absl::OkStatus();
+}
+
+std::vector<Arithmetic> SupportedArithmetics(
+    absl::Span<const Precision> precisions) {
+  std::vector<Arithmetic> all;
+  for (const Precision precision : precisions) {
+    for (const Isa isa : kAllIsas) {
+      const Arithmetic arithmetic = {isa, precision};
+      if (CheckSupported(arithmetic).ok()) all.push_back(arithmetic);
+    }
+  }
+  return all;
 }
 
 }  // namespace charrnn

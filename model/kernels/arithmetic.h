@@ -1,9 +1,13 @@
 #ifndef CHARRNN_MODEL_KERNELS_ARITHMETIC_H_
 #define CHARRNN_MODEL_KERNELS_ARITHMETIC_H_
 
+#include <cstdint>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace charrnn {
 
@@ -16,6 +20,9 @@ enum class Isa {
   kAvx512,      // F, BW, DQ and VL
   kAvx512Bf16,  // and what came up to Ice Lake, and BF16
 };
+
+inline constexpr Isa kAllIsas[] = {Isa::kPortable, Isa::kAvx2, Isa::kAvx512,
+                                   Isa::kAvx512Bf16};
 
 // "portable", "avx2", "avx512" or "avx512_bf16". InvalidArgument otherwise.
 absl::StatusOr<Isa> ParseIsa(absl::string_view name);
@@ -32,6 +39,9 @@ enum class Precision {
           // sampling (StepNetwork)
 };
 
+// Numbers of a factor go together as elements of 32 bits: how many in each.
+int64_t NumbersPerElement(Precision precision);
+
 // "fp32" or "bf16", in any case. InvalidArgument otherwise.
 absl::StatusOr<Precision> ParsePrecision(absl::string_view name);
 // The same, or "int8".
@@ -46,6 +56,10 @@ struct Arithmetic {
 
 // InvalidArgument if this machine cannot compute so, saying what it has.
 absl::Status CheckSupported(const Arithmetic& arithmetic);
+
+// All ways in which this machine can compute in one of `precisions`.
+std::vector<Arithmetic> SupportedArithmetics(
+    absl::Span<const Precision> precisions);
 
 }  // namespace charrnn
 

@@ -1,5 +1,8 @@
 #include "model/kernels/arithmetic.h"
 
+#include <cstddef>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -10,11 +13,8 @@
 namespace charrnn {
 namespace {
 
-constexpr Isa kIsas[] = {Isa::kPortable, Isa::kAvx2, Isa::kAvx512,
-                         Isa::kAvx512Bf16};
-
 TEST(IsaTest, ParsesItsOwnNames) {
-  for (const Isa isa : kIsas) {
+  for (const Isa isa : kAllIsas) {
     EXPECT_THAT(ParseIsa(IsaName(isa)), IsOkAndHolds(isa));
   }
   EXPECT_EQ(IsaName(Isa::kPortable), "portable");
@@ -63,7 +63,7 @@ TEST(PrecisionTest, HasOneMoreForSampling) {
 }
 
 TEST(CheckSupportedTest, TakesWhatTheMachineHasInFp32) {
-  for (const Isa isa : kIsas) {
+  for (const Isa isa : kAllIsas) {
     if (isa <= BestIsa()) {
       EXPECT_THAT(CheckSupported({isa, Precision::kFp32}), IsOk());
     }
@@ -85,7 +85,7 @@ TEST(CheckSupportedTest, NamesTheBestOfAMachineThatHasLess) {
 TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
   const bool has = BestIsa() == Isa::kAvx512Bf16;
   EXPECT_EQ(CheckSupported({Isa::kAvx512Bf16, Precision::kBf16}).ok(), has);
-  for (const Isa isa : kIsas) {
+  for (const Isa isa : kAllIsas) {
     if (isa == Isa::kAvx512Bf16 || isa > BestIsa()) continue;
     EXPECT_THAT(
         CheckSupported({isa, Precision::kBf16}),
@@ -95,6 +95,19 @@ TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
                      IsaName(isa),
                      has ? "" : ", the best that this machine's CPU has")));
   }
+}
+
+TEST(ArithmeticTest, AllThatAreSupportedAreListed) {
+  const std::vector<Arithmetic> all =
+      SupportedArithmetics({Precision::kInt8, Precision::kBf16});
+  // 8 bits need no instructions of their own, bf16 those of the best.
+  const bool has_bf16 = BestIsa() == Isa::kAvx512Bf16;
+  ASSERT_EQ(all.size(), static_cast<size_t>(BestIsa()) + 1 + has_bf16);
+  for (const Arithmetic& arithmetic : all) {
+    EXPECT_THAT(CheckSupported(arithmetic), IsOk());
+  }
+  EXPECT_EQ(all.front().precision, Precision::kInt8);
+  EXPECT_EQ(all.back().precision == Precision::kBf16, has_bf16);
 }
 
 }  // namespace

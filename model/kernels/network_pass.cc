@@ -25,8 +25,7 @@ constexpr int64_t kBlockElements = 128;
 // An even number of times, so that pairs of bf16 numbers are the same however
 // many rows go along.
 int64_t BlockTimes(int64_t rows, Precision precision) {
-  const int64_t numbers =
-      precision == Precision::kBf16 ? 2 * kBlockElements : kBlockElements;
+  const int64_t numbers = kBlockElements * NumbersPerElement(precision);
   return std::max<int64_t>(2, numbers / rows / 2 * 2);
 }
 

@@ -125,9 +125,9 @@ class NetworkPass {
     return input_.dropout != nullptr && input_.dropout->rate > 0;
   }
   int last_layer() const { return weights_.config().num_layers - 1; }
-  // Numbers of `rows` rows as elements of left factors.
+  // Elements of left factors that hold so many numbers.
   int64_t FactorSize(int64_t numbers) const {
-    return IsBf16() ? numbers / 2 : numbers;
+    return numbers / NumbersPerElement(arithmetic_.precision);
   }
   Layer& At(int layer) { return layers_[layer]; }
 

@@ -151,7 +151,8 @@ namespace charrnn {
 namespace {
 
 int64_t Elements(const Arithmetic& arithmetic, int64_t rows) {
-  return arithmetic.precision == Precision::kBf16 ? (rows + 1) / 2 : rows;
+  const int64_t numbers = NumbersPerElement(arithmetic.precision);
+  return (rows + numbers - 1) / numbers;
 }
 
 }  // namespace

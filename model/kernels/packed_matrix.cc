@@ -19,10 +19,6 @@ constexpr int64_t kRun = 16;
 // Numbers of an element, at most.
 constexpr int kMaxNumbers = 2;
 
-int64_t NumbersOf(Precision precision) {
-  return precision == Precision::kBf16 ? 2 : 1;
-}
-
 // Two numbers as one element.
 float ToBfloat16Pair(float first, float second) {
   const uint32_t bits = ToBfloat16(first) | uint32_t{ToBfloat16(second)} << 16;
@@ -45,7 +41,7 @@ PackedMatrix::PackedMatrix(RowList rows, int64_t in, int panel_blocks,
   const int64_t columns = transposed ? out : in;
   const int64_t inner = PaddedColumns(transposed ? in : out);
   blocks_ = PaddedColumns(columns) / kColumnBlock;
-  inner_ = inner / NumbersOf(precision);
+  inner_ = inner / NumbersPerElement(precision);
   data_.Resize(blocks_ * kColumnBlock * inner_);
 }
 
@@ -89,7 +85,7 @@ void PackedMatrix::PackPanel(const float* matrix, int64_t row_stride,
     }
     return;
   }
-  const int64_t numbers = NumbersOf(precision_);
+  const int64_t numbers = NumbersPerElement(precision_);
   for (int64_t i = 0; i < inner_; ++i) {
     const float* rows[kMaxNumbers] = {};
     for (int64_t k = 0; k < numbers; ++k) {
@@ -101,7 +97,7 @@ void PackedMatrix::PackPanel(const float* matrix, int64_t row_stride,
 
 void PackedMatrix::PackColumn(const float* row, int64_t begin, int64_t width,
                               float* to) const {
-  const int64_t numbers = NumbersOf(precision_);
+  const int64_t numbers = NumbersPerElement(precision_);
   const int64_t end = std::min(begin + kRun, inner_);
   float run[kMaxNumbers * kRun] = {};
   const int64_t count =

@@ -23,8 +23,7 @@ using ::testing::IsNan;
 
 std::vector<Isa> Isas() {
   std::vector<Isa> isas;
-  for (const Isa isa :
-       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+  for (const Isa isa : kAllIsas) {
     if (CheckSupported({isa, Precision::kInt8}).ok()) isas.push_back(isa);
   }
   return isas;

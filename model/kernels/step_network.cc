@@ -30,19 +30,6 @@ Arithmetic PackedArithmetic(const Arithmetic& arithmetic) {
                               : arithmetic.precision};
 }
 
-// Elements of 32 bits that hold `numbers` numbers.
-int64_t FactorSize(Precision precision, int64_t numbers) {
-  switch (precision) {
-    case Precision::kFp32:
-      return numbers;
-    case Precision::kBf16:
-      return numbers / 2;
-    case Precision::kInt8:
-      return numbers / 4;
-  }
-  return numbers;
-}
-
 }  // namespace
 
 StepWeights::StepWeights(const ModelConfig& config,
@@ -70,7 +57,7 @@ StepNetwork::StepNetwork(const StepWeights* weights, int64_t rows)
     : weights_(*weights),
       rows_(rows),
       units_(weights->network_.units()),
-      factor_size_(FactorSize(weights->arithmetic_.precision, units_)),
+      factor_size_(units_ / NumbersPerElement(weights->arithmetic_.precision)),
       layers_(weights->config().num_layers) {
   const int64_t at_once = std::max(rows, kPromptTimes);
   for (Layer& layer : layers_) {
