@@ -4,20 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <mutex>
-#include <new>
 #include <numeric>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -27,22 +23,7 @@
 #include "data/epoch_plan.h"
 #include "data/stream_index.h"
 #include "data/vocab.h"
-
-// Counts what is allocated by anyone, so that a test can tell that nothing is.
-// Out of line, because gcc 12 takes the inlined pair for a mismatch.
-std::atomic<int64_t> num_allocations{0};
-
-ABSL_ATTRIBUTE_NOINLINE void* operator new(size_t size) {
-  ++num_allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-ABSL_ATTRIBUTE_NOINLINE void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-ABSL_ATTRIBUTE_NOINLINE void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
+#include "testing/allocations.h"
 
 namespace charrnn {
 namespace {
@@ -346,7 +327,7 @@ TEST_F(BatchReaderTest, BuffersAreReusedAndNothingIsAllocatedOnTheWay) {
   BatchReader reader(&corpus_, plan_, options);
   // The first round starts the thread and what belongs to it.
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(reader.Next().ok());
-  const int64_t allocations_before = num_allocations;
+  const int64_t allocations_before = NumAllocations();
   const Batch* lowest = *reader.Next();
   const Batch* highest = lowest;
   for (int i = 0; i < 800; ++i) {
@@ -354,7 +335,7 @@ TEST_F(BatchReaderTest, BuffersAreReusedAndNothingIsAllocatedOnTheWay) {
     lowest = std::min(lowest, batch);
     highest = std::max(highest, batch);
   }
-  EXPECT_EQ(num_allocations, allocations_before);
+  EXPECT_EQ(NumAllocations(), allocations_before);
   EXPECT_EQ(highest - lowest, 3);  // Four buffers in a row.
 }
 

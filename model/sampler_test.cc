@@ -1,12 +1,9 @@
 #include "model/sampler.h"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <memory>
-#include <new>
 #include <optional>
 #include <set>
 #include <string>
@@ -24,24 +21,8 @@
 #include "model/parameter_layout.h"
 #include "model/torch_threads.h"
 #include "model/train_state.h"
+#include "testing/allocations.h"
 #include "testing/status_matchers.h"
-
-namespace {
-// Counts the program's allocations, for one test below.
-std::atomic<int64_t> num_allocations{0};
-}  // namespace
-
-// Not inlined: gcc would see malloc() and `delete` side by side, and warn.
-__attribute__((noinline)) void* operator new(size_t size) {
-  ++num_allocations;
-  return std::malloc(size);
-}
-__attribute__((noinline)) void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace charrnn {
 namespace {
@@ -107,13 +88,9 @@ class SamplerTest : public testing::Test {
   // All ways to compute that there are on this machine.
   static std::vector<std::optional<Arithmetic>> AllKernels() {
     std::vector<std::optional<Arithmetic>> all = {std::nullopt};
-    for (const Isa isa :
-         {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
-      for (const Precision precision :
-           {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
-        const Arithmetic arithmetic = {isa, precision};
-        if (CheckSupported(arithmetic).ok()) all.emplace_back(arithmetic);
-      }
+    for (const Arithmetic& arithmetic : SupportedArithmetics(
+             {Precision::kFp32, Precision::kBf16, Precision::kInt8})) {
+      all.emplace_back(arithmetic);
     }
     return all;
   }
@@ -239,13 +216,13 @@ TEST_F(SamplerTest, KernelsAllocateNothingForACharacter) {
   const auto allocations = [&](int64_t characters, int64_t streams) {
     config_.max_generate = characters;
     const Sampler sampler(&model_, config_);
-    const int64_t before = num_allocations;
+    const int64_t before = NumAllocations();
     for (const absl::Status& status : sampler.GenerateMany(
              {1}, 0, streams, *pool_,
              [](int64_t, int32_t) { return absl::OkStatus(); })) {
       EXPECT_THAT(status, IsOk());
     }
-    return num_allocations - before;
+    return NumAllocations() - before;
   };
   EXPECT_EQ(allocations(1000, 1), allocations(10, 1));
   EXPECT_EQ(allocations(1000, 9), allocations(10, 9));

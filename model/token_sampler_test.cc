@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <map>
-#include <new>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -16,27 +14,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/config.h"
+#include "testing/allocations.h"
 #include "testing/status_matchers.h"
-
-namespace {
-// Counts the program's allocations, for one test below.
-int64_t num_allocations = 0;
-}  // namespace
-
-// Not inlined: gcc would see malloc() and `delete` side by side, and warn.
-__attribute__((noinline)) void* operator new(size_t size) {
-  ++num_allocations;
-  return std::malloc(size);
-}
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  return operator new(size);
-}
-__attribute__((noinline)) void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace charrnn {
 namespace {
@@ -233,10 +212,10 @@ TEST(TokenSamplerTest, AllocatesNothingPerDraw) {
   std::vector<float> logits(65);
   for (size_t i = 0; i < logits.size(); ++i) logits[i] = std::sin(i);
   TokenSampler sampler(Config(0.9, 40, 0.9), 65);
-  const int64_t before = num_allocations;
+  const int64_t before = NumAllocations();
   int64_t sum = 0;
   for (int i = 0; i < 100; ++i) sum += *sampler.Sample(logits, i / 100.0);
-  EXPECT_EQ(num_allocations, before);
+  EXPECT_EQ(NumAllocations(), before);
   EXPECT_GT(sum, 0);
 }
 

@@ -1,13 +1,9 @@
 // Training by fused kernels beside training by LibTorch's operators.
 
-#include <stdlib.h>
-
-#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,28 +28,8 @@
 #include "model/train_state.h"
 #include "model/trainer.h"
 #include "model/training_plan.h"
+#include "testing/allocations.h"
 #include "testing/status_matchers.h"
-
-namespace {
-
-// How often memory was asked for, by whatever thread.
-std::atomic<int64_t> num_allocations{0};
-
-void* Allocate(size_t size) {
-  ++num_allocations;
-  void* const memory = malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(size_t size) { return Allocate(size); }
-void* operator new[](size_t size) { return Allocate(size); }
-void operator delete(void* memory) noexcept { free(memory); }
-void operator delete[](void* memory) noexcept { free(memory); }
-void operator delete(void* memory, size_t) noexcept { free(memory); }
-void operator delete[](void* memory, size_t) noexcept { free(memory); }
 
 namespace charrnn {
 namespace {
@@ -71,7 +47,7 @@ class Curve : public TrainObserver {
   }
   void OnStep(const StepReport& report) override {
     losses.push_back(report.loss);
-    allocations.push_back(num_allocations);
+    allocations.push_back(NumAllocations());
   }
   void OnValidation(const ValidationReport& report) override {
     validation = report.loss;
@@ -138,16 +114,7 @@ class TrainerKernelsTest : public testing::TestWithParam<Case> {
 };
 
 std::vector<Arithmetic> AllKernels() {
-  std::vector<Arithmetic> all;
-  for (const Isa isa :
-       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
-    for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
-      if (CheckSupported({isa, precision}).ok()) {
-        all.push_back({isa, precision});
-      }
-    }
-  }
-  return all;
+  return SupportedArithmetics({Precision::kFp32, Precision::kBf16});
 }
 
 TEST_P(TrainerKernelsTest, CurvesLieBesideEachOther) {

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <map>
-#include <new>
 #include <optional>
 #include <random>
 #include <string>
@@ -25,27 +23,8 @@
 #include "model/config.h"
 #include "model/manifest.h"
 #include "model/parameter_layout.h"
+#include "testing/allocations.h"
 #include "testing/status_matchers.h"
-
-namespace {
-// The largest of the program's allocations, for one test below.
-size_t largest_allocation = 0;
-}  // namespace
-
-// Not inlined: gcc would see malloc() and `delete` side by side, and warn.
-__attribute__((noinline)) void* operator new(size_t size) {
-  largest_allocation = std::max(largest_allocation, size);
-  return std::malloc(size);
-}
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  return operator new(size);
-}
-__attribute__((noinline)) void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
 
 namespace charrnn {
 namespace {
@@ -391,9 +370,9 @@ TEST(CheckpointAssemblerTest, TakesMemoryForWhatHasComeAlone) {
   const int64_t size = int64_t{4} << 30;
   CheckpointAssembler assembler;
   const CheckpointChunk first = Chunk("trainer.json", size, 0, "a");
-  largest_allocation = 0;
+  ForgetLargestAllocation();
   ASSERT_THAT(assembler.Add(first), IsOk());
-  EXPECT_LT(largest_allocation, 1000);
+  EXPECT_LT(LargestAllocation(), 1000);
   std::string data(kMaxChunkBytes, 'x');
   int64_t offset = 1;
   for (int i = 0; i < 9; ++i) {
@@ -401,15 +380,15 @@ TEST(CheckpointAssemblerTest, TakesMemoryForWhatHasComeAlone) {
                 IsOk());
     offset += static_cast<int64_t>(data.size());
   }
-  EXPECT_LE(largest_allocation, 2 * offset + 1);
+  EXPECT_LE(LargestAllocation(), 2 * offset + 1);
 }
 
 TEST(CheckpointAssemblerTest, TakesNoMoreMemoryThanTheFileNeeds) {
   const std::vector<CheckpointChunk> chunks =
       ReadAll({{"MANIFEST.json", RandomBytes(5 * kMaxChunkBytes + 1, 1)}});
-  largest_allocation = 0;
+  ForgetLargestAllocation();
   EXPECT_THAT(Assemble(chunks), IsOk());
-  EXPECT_LE(largest_allocation, 5 * kMaxChunkBytes + 2);
+  EXPECT_LE(LargestAllocation(), 5 * kMaxChunkBytes + 2);
 }
 
 TEST(CheckpointAssemblerTest, FinishWantsWholeFiles) {

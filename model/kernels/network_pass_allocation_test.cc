@@ -1,9 +1,6 @@
 // NetworkPass and NetworkWeights have their memory after the first step.
 
-#include <atomic>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -14,41 +11,7 @@
 #include "model/kernels/network_pass.h"
 #include "model/kernels/network_weights.h"
 #include "model/kernels/reference_pass.h"
-
-namespace {
-// Counts the allocations of all threads.
-std::atomic<int64_t> num_allocations{0};
-}  // namespace
-
-// Not inlined: gcc would see malloc() and `delete` side by side, and warn.
-__attribute__((noinline)) void* operator new(size_t size) {
-  ++num_allocations;
-  return std::malloc(size);
-}
-__attribute__((noinline)) void* operator new(size_t size,
-                                             std::align_val_t alignment) {
-  ++num_allocations;
-  const auto multiple = static_cast<size_t>(alignment);
-  return std::aligned_alloc(multiple,
-                            (size + multiple - 1) / multiple * multiple);
-}
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  return operator new(size);
-}
-__attribute__((noinline)) void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory,
-                                               std::align_val_t) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, size_t,
-                                               std::align_val_t) noexcept {
-  std::free(memory);
-}
+#include "testing/allocations.h"
 
 namespace charrnn {
 namespace {
@@ -94,17 +57,17 @@ TEST_P(NetworkPassAllocationTest, TheSecondStepAllocatesNothing) {
     NetworkPass pass(&weights);
     weights.Take(example.flat.data(), /*backward=*/true, pool);
     pass.LossAndGradient(input, absl::MakeSpan(grains));
-    const int64_t first = num_allocations;
+    const int64_t first = NumAllocations();
     ASSERT_GT(first, 0);
 
     input.inputs = example.inputs.data();
     weights.Take(example.flat.data(), /*backward=*/true, pool);
-    EXPECT_EQ(num_allocations - first, 0) << "for weights";
+    EXPECT_EQ(NumAllocations() - first, 0) << "for weights";
     pass.LossAndGradient(input, absl::MakeSpan(grains));
-    EXPECT_EQ(num_allocations - first, 0) << "for gradients";
+    EXPECT_EQ(NumAllocations() - first, 0) << "for gradients";
     pass.Loss(input);
     weights.Take(example.flat.data(), /*backward=*/false, pool);
-    EXPECT_EQ(num_allocations - first, 0) << "for the loss";
+    EXPECT_EQ(NumAllocations() - first, 0) << "for the loss";
   }
 }
 

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
@@ -23,49 +22,14 @@
 #include "model/kernels/arithmetic.h"
 #include "model/parameter_layout.h"
 #include "model/rnn_state.h"
-
-namespace {
-// Counts the program's allocations, for one test below.
-int64_t num_allocations = 0;
-}  // namespace
-
-// Not inlined: gcc would see malloc() and `delete` side by side, and warn.
-__attribute__((noinline)) void* operator new(size_t size) {
-  ++num_allocations;
-  return std::malloc(size);
-}
-__attribute__((noinline)) void* operator new(size_t size,
-                                             std::align_val_t alignment) {
-  ++num_allocations;
-  const auto to = static_cast<size_t>(alignment);
-  return std::aligned_alloc(to, (size + to - 1) / to * to);
-}
-__attribute__((noinline)) void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
-__attribute__((noinline)) void operator delete(void* memory,
-                                               std::align_val_t) noexcept {
-  std::free(memory);
-}
+#include "testing/allocations.h"
 
 namespace charrnn {
 namespace {
 
 std::vector<Arithmetic> AllArithmetic() {
-  std::vector<Arithmetic> all;
-  for (const Isa isa :
-       {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
-    for (const Precision precision :
-         {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
-      if (CheckSupported({isa, precision}).ok()) {
-        all.push_back({isa, precision});
-      }
-    }
-  }
-  return all;
+  return SupportedArithmetics(
+      {Precision::kFp32, Precision::kBf16, Precision::kInt8});
 }
 
 std::string Name(const Arithmetic& arithmetic) {
@@ -268,10 +232,10 @@ TEST(StepNetworkTest, AStepAllocatesNothing) {
                                 flat.const_data_ptr<float>());
       StepNetwork network(&weights, 2);
       const std::vector<int32_t> prompt = Symbols(50, config);
-      const int64_t before = num_allocations;
+      const int64_t before = NumAllocations();
       network.Begin(prompt);
       for (int i = 0; i < 10; ++i) network.Step({0, 1});
-      EXPECT_EQ(num_allocations, before) << Name(arithmetic);
+      EXPECT_EQ(NumAllocations(), before) << Name(arithmetic);
     }
   }
 }
