@@ -9,7 +9,6 @@
 
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/packed_matrix.h"
-#include "model/kernels/product.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/kernels/quantized_product.cc"
