@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,12 +14,15 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -123,6 +127,9 @@ absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(
   process->exit_event_.Reset(
       static_cast<int>(syscall(SYS_pidfd_open, process->pid_, 0)));
   CHARRNN_CHECK(process->exit_event_.get() >= 0) << "pidfd_open: " << errno;
+  process->destroyed_.Reset(eventfd(0, EFD_CLOEXEC));
+  CHARRNN_CHECK(process->destroyed_.get() >= 0) << "eventfd: " << errno;
+  process->pump_ = std::thread([process = process.get()] { process->Pump(); });
   return process;
 }
 
@@ -165,12 +172,16 @@ absl::Status Subprocess::Spawn(const std::string& program,
 }
 
 Subprocess::~Subprocess() {
-  if (exit_event_.get() < 0) return;
   Signal(SIGKILL);
-  Reap();
+  if (!pump_.joinable()) return;
+  const uint64_t one = 1;
+  CHARRNN_CHECK(write(destroyed_.get(), &one, sizeof(one)) == sizeof(one));
+  pump_.join();
+  if (exit_event_.get() >= 0) Reap();
 }
 
 void Subprocess::Signal(int signal) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (exit_event_.get() >= 0) kill(pid_, signal);
 }
 
@@ -199,26 +210,42 @@ void Subprocess::Read(Output* output) {
   }
 }
 
-// Takes in what the program writes, and its end, until `done()`.
-absl::Status Subprocess::PumpUntil(absl::FunctionRef<bool()> done) {
-  while (!done()) {
-    const absl::Duration left = deadline_ - Clock::Real()->Elapsed();
-    if (left <= absl::ZeroDuration()) {
-      kill(-pid_, SIGKILL);
-      return absl::DeadlineExceededError(
-          absl::StrCat(program_, " did not end in time; ", Tail(result_)));
-    }
+bool Subprocess::silent() const {
+  return stdout_.read_end.get() < 0 && stderr_.read_end.get() < 0;
+}
+
+bool Subprocess::over() const { return exit_event_.get() < 0 && silent(); }
+
+// Takes in what the program writes, and its end. A thread of its own does it,
+// because a program whose pipes nobody reads stands still once they are full.
+void Subprocess::Pump() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!over()) {
     // poll(2) passes over negative descriptors.
     pollfd events[] = {{stdout_.read_end.get(), POLLIN, 0},
                        {stderr_.read_end.get(), POLLIN, 0},
-                       {exit_event_.get(), POLLIN, 0}};
-    poll(events, std::size(events),
-         static_cast<int>(absl::ToInt64Milliseconds(left) + 1));
+                       {exit_event_.get(), POLLIN, 0},
+                       {destroyed_.get(), POLLIN, 0}};
+    lock.unlock();
+    poll(events, std::size(events), -1);
+    lock.lock();
+    if (events[3].revents != 0) return;
     if (events[0].revents != 0) Read(&stdout_);
     if (events[1].revents != 0) Read(&stderr_);
     if (events[2].revents != 0) Reap();
+    news_.notify_all();
   }
-  return absl::OkStatus();
+}
+
+absl::Status Subprocess::Await(std::unique_lock<std::mutex>& lock,
+                               absl::FunctionRef<bool()> done) {
+  const absl::Duration left = deadline_ - Clock::Real()->Elapsed();
+  if (news_.wait_for(lock, absl::ToChronoMilliseconds(left), done)) {
+    return absl::OkStatus();
+  }
+  if (exit_event_.get() >= 0) kill(-pid_, SIGKILL);
+  return absl::DeadlineExceededError(
+      absl::StrCat(program_, " did not end in time; ", Tail(result_)));
 }
 
 absl::Status Subprocess::WaitForOutput(absl::string_view text) {
@@ -226,20 +253,16 @@ absl::Status Subprocess::WaitForOutput(absl::string_view text) {
     return absl::StrContains(result_.stdout_text, text) ||
            absl::StrContains(result_.stderr_text, text);
   };
-  const auto silent = [&] {
-    return stdout_.read_end.get() < 0 && stderr_.read_end.get() < 0;
-  };
-  CHARRNN_RETURN_IF_ERROR(PumpUntil([&] { return found() || silent(); }));
+  std::unique_lock<std::mutex> lock(mutex_);
+  CHARRNN_RETURN_IF_ERROR(Await(lock, [&] { return found() || silent(); }));
   if (found()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       program_, " ended without writing '", text, "'; ", Tail(result_)));
 }
 
 absl::StatusOr<SubprocessResult> Subprocess::Wait() {
-  CHARRNN_RETURN_IF_ERROR(PumpUntil([&] {
-    return exit_event_.get() < 0 && stdout_.read_end.get() < 0 &&
-           stderr_.read_end.get() < 0;
-  }));
+  std::unique_lock<std::mutex> lock(mutex_);
+  CHARRNN_RETURN_IF_ERROR(Await(lock, [&] { return over(); }));
   return result_;
 }
 

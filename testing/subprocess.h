@@ -3,9 +3,12 @@
 
 #include <sys/types.h>
 
+#include <condition_variable>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -42,8 +45,9 @@ struct SubprocessResult {
 };
 
 // A program run as a process of its own, in a process group of its own, as a
-// user would run it. Whatever is left of the group is killed when the program
-// ends, at the deadline, and with this object. Not thread safe.
+// user would run it. What it writes is read at all times. Whatever is left of
+// the group is killed when the program ends, at the deadline, and with this
+// object.
 //
 //   SubprocessOptions options;
 //   options.arguments = {"--data_path=a.txt"};
@@ -107,12 +111,23 @@ class Subprocess {
                      int stdout_fd, int stderr_fd);
   static void Read(Output* output);
   void Reap();
-  absl::Status PumpUntil(absl::FunctionRef<bool()> done);
+  void Pump();
+  bool silent() const;  // nobody can write any more
+  bool over() const;    // and the program has ended
+
+  // Returns once `done()`, which is called under `lock`, on mutex_. Errors:
+  // kDeadlineExceeded.
+  absl::Status Await(std::unique_lock<std::mutex>& lock,
+                     absl::FunctionRef<bool()> done);
 
   std::string program_;
   absl::Duration deadline_;  // as Clock::Real()->Elapsed() counts
   pid_t pid_ = -1;
-  Descriptor exit_event_;  // a pidfd; -1: reaped
+  Descriptor destroyed_;  // an eventfd
+  std::thread pump_;
+  std::mutex mutex_;              // guards what follows
+  std::condition_variable news_;  // something was written, or it ended
+  Descriptor exit_event_;         // a pidfd; -1: reaped
   Output stdout_;
   Output stderr_;
   SubprocessResult result_;

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -90,6 +91,20 @@ TEST(SubprocessTest, TakesMoreOutputThanAPipeHolds) {
                                    "head -c 1000000 /dev/zero")));
   EXPECT_EQ(result.stdout_text.size(), 1000000);
   EXPECT_EQ(result.stderr_text.size(), 1000000);
+}
+
+TEST(SubprocessTest, IsReadAlsoWhileNobodyWaitsForIt) {
+  const TempDirectory directory;
+  SubprocessOptions options =
+      Script("head -c 1000000 /dev/zero; touch reached");
+  options.working_directory = directory.path();
+  CHARRNN_ASSERT_OK_AND_ASSIGN(std::unique_ptr<Subprocess> process,
+                               Subprocess::Start("bash", options));
+  while (!std::filesystem::exists(directory.path() + "/reached")) {
+    std::this_thread::yield();
+  }
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const SubprocessResult result, process->Wait());
+  EXPECT_EQ(result.stdout_text.size(), 1000000);
 }
 
 TEST(SubprocessTest, AMissingProgramIsNotFound) {

@@ -1,5 +1,7 @@
 #include "dist/worker/outbox.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
@@ -178,6 +180,7 @@ absl::StatusOr<std::string> Outbox::Save(const Checkpoint& checkpoint) {
       std::count_if(items_.begin(), items_.end(), [&](const Item& other) {
         return waits(other) && is_best(other);
       });
+  bool gave_way = false;
   for (auto it = items_.end(); it != items_.begin();) {
     --it;
     if (!waits(*it) || is_best(*it) || others-- > 0) continue;
@@ -185,7 +188,11 @@ absl::StatusOr<std::string> Outbox::Save(const Checkpoint& checkpoint) {
                          << " gave way to newer ones: the coordinator has not "
                             "taken it in time";
     it = items_.erase(it);
+    gave_way = true;
   }
+  // Records that wait lie between the holes that checkpoints leave, too narrow
+  // for the next one: the heap would grow with each of them.
+  if (gave_way) malloc_trim(0);
   items_.push_back(std::move(item));
   news_.notify_all();
   return absl::StrCat("step ", checkpoint.progress.step);
