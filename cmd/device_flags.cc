@@ -88,6 +88,12 @@ absl::StatusOr<std::optional<Arithmetic>> KernelsFor(
   return std::optional<Arithmetic>(arithmetic);
 }
 
+absl::StatusOr<std::optional<Arithmetic>> TrainingKernelsFor(
+    const std::optional<Isa>& isa, Precision precision) {
+  if (!isa.has_value()) return std::optional<Arithmetic>();
+  return KernelsFor(isa, precision);
+}
+
 absl::StatusOr<Compute> ComputeFromFlags() {
   const int threads = absl::GetFlag(FLAGS_threads);
   if (threads < 0 || threads > kMaxThreads) {
@@ -98,6 +104,7 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   CHARRNN_ASSIGN_OR_RETURN(
       const DeviceChoice choice,
       ChooseDevice(absl::GetFlag(FLAGS_device), ProbeCuda()));
+  AllowTensorFloat32();
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Isa> isa,
                            IsaFromFlags(choice.device));
   Compute compute = {choice.device, MakeTorchThreadPool(threads), isa,

@@ -35,6 +35,10 @@ absl::StatusOr<std::optional<Isa>> IsaFromFlags(const std::string& device);
 absl::StatusOr<std::optional<Arithmetic>> KernelsFor(
     const std::optional<Isa>& isa, Precision precision);
 
+// The same for training, which LibTorch's operators do in each precision.
+absl::StatusOr<std::optional<Arithmetic>> TrainingKernelsFor(
+    const std::optional<Isa>& isa, Precision precision);
+
 // Which kernels compute on `device` where --kernels is `kernels`: "fused" or
 // "libtorch".
 std::string ResolvedKernels(const std::string& kernels,

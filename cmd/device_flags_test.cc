@@ -88,6 +88,10 @@ TEST_F(DeviceFlagsTest, Bf16IsForKernelsThatHaveIt) {
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          StartsWith("--precision=bf16: ")));
   }
+  EXPECT_THAT(TrainingKernelsFor(std::nullopt, Precision::kBf16),
+              IsOkAndHolds(Eq(std::nullopt)));
+  EXPECT_THAT(TrainingKernelsFor(Isa::kAvx2, Precision::kBf16),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace

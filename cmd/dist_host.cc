@@ -47,7 +47,6 @@
 #include "model/config.h"
 #include "model/device.h"
 #include "model/grains.h"
-#include "model/kernels/arithmetic.h"
 #include "model/metrics/display.h"
 
 ABSL_DECLARE_FLAG(int, threads);
@@ -113,25 +112,11 @@ absl::Status CheckHostsText(const DistRequest& dist,
   return reads_all ? CheckText(request) : absl::OkStatus();
 }
 
-// How this host's workers compute what is asked for, if they can.
-absl::Status CheckKernels(const TrainingRequest& request,
-                          const Compute& compute) {
-  CHARRNN_RETURN_IF_ERROR(KernelsFor(compute.isa, request.precision).status());
-  const bool overlap =
-      ResolvedReduction(request.reduction, compute.device) == "overlap";
-  if (!overlap || request.precision == Precision::kFp32) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--precision=", PrecisionName(request.precision),
-                   ": does not go with --reduction=overlap, whose gradients "
-                   "LibTorch's operators compute: leave one out"));
-}
-
 // Whether the workers and the coordinator of `run` can be on this host.
 absl::Status CheckHost(const DistRequest& dist, const RunStart& run) {
   CHARRNN_RETURN_IF_ERROR(CheckHostsText(dist, run.request));
-  CHARRNN_RETURN_IF_ERROR(CheckKernels(run.request, run.compute));
+  CHARRNN_RETURN_IF_ERROR(
+      TrainingKernelsFor(run.compute.isa, run.request.precision).status());
   CHARRNN_RETURN_IF_ERROR(
       NumWorkers(dist, run.request, DevicesOf(dist, run.compute.device))
           .status());
@@ -336,7 +321,8 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
         JobRequest job, RequestFromJob(*FileSystem::Real(), client, kPatience,
                                        command_line.typed, host.devices.first));
     CHARRNN_RETURN_IF_ERROR(CheckHostsText(host.dist, job.training));
-    CHARRNN_RETURN_IF_ERROR(CheckKernels(job.training, compute));
+    CHARRNN_RETURN_IF_ERROR(
+        TrainingKernelsFor(compute.isa, job.training.precision).status());
     host.config_json = job.config_json;
     CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                              NumWorkers(host.dist, job.training, host.devices));

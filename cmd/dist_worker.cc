@@ -29,6 +29,7 @@
 #include "dist/worker/worker.h"
 #include "dist/worker_environment.h"
 #include "model/determinism.h"
+#include "model/device.h"
 #include "model/kernels/arithmetic.h"
 #include "model/torch_threads.h"
 #include "model/training_plan.h"
@@ -50,7 +51,7 @@ absl::StatusOr<std::optional<Arithmetic>> KernelsOf(
   if (isa.has_value()) {
     isa = std::min(*isa, BestIsaOf(environment.instruction_set));
   }
-  return KernelsFor(isa, precision);
+  return TrainingKernelsFor(isa, precision);
 }
 
 }  // namespace
@@ -85,6 +86,7 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   Worker::Options options;
   CHARRNN_ASSIGN_OR_RETURN(options.trainer.kernels,
                            KernelsOf(environment, request.precision));
+  options.trainer.precision = request.precision;
   options.trainer.model = request.model;
   options.trainer.training = request.training;
   options.trainer.sampling = request.sampling;
@@ -94,6 +96,7 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   options.overlap =
       ResolvedReduction(request.reduction, environment.device) == "overlap";
   options.trainer.invariant = !options.overlap;
+  AllowTensorFloat32();
   // The overlapping one computes a batch as one, with LibTorch's own threads.
   if (options.overlap) {
     SetTorchThreads(environment.threads);

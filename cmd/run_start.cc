@@ -216,8 +216,8 @@ absl::StatusOr<RunStart> StartRun(
       MakeTrainingPlan(request.training, request.corpus->size()));
   RunStart run(std::move(request), plan);
   CHARRNN_ASSIGN_OR_RETURN(run.compute, ComputeFromFlags());
-  CHARRNN_ASSIGN_OR_RETURN(run.kernels,
-                           KernelsFor(run.compute.isa, run.request.precision));
+  CHARRNN_ASSIGN_OR_RETURN(
+      run.kernels, TrainingKernelsFor(run.compute.isa, run.request.precision));
   CHARRNN_RETURN_IF_ERROR(Compare(earlier, newest, run));
   CHARRNN_ASSIGN_OR_RETURN(run.state,
                            MakeState(run.request, run.compute.device, newest));

@@ -21,9 +21,11 @@ absl::Status RunTraining(Clock& clock, RunStart& run, TrainObserver& observer,
   options.training = run.request.training;
   options.sampling = run.request.sampling;
   options.kernels = run.kernels;
+  options.precision = run.request.precision;
   options.invariant = ResolvedReduction(run.request.reduction,
                                         run.compute.device) == "invariant";
   if (options.invariant) ComputeDeterministically();
+  options.ahead = !options.invariant && run.compute.device != "cpu";
   Trainer trainer(options, run.plan,
                   {run.request.corpus.get(), run.compute.pool.get(), &reducer,
                    &observer, run.store.get(), &clock, wish},

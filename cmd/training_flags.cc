@@ -81,9 +81,9 @@ ABSL_FLAG(std::string, reduction, "auto",
           "faster, and equal but for rounding), or auto: invariant on the CPU, "
           "overlap on GPUs.");
 ABSL_FLAG(std::string, precision, "fp32",
-          "What products are computed in: fp32, or bf16, which is faster on a "
-          "CPU that has avx512_bf16; sums, weights and validation are fp32 in "
-          "both.");
+          "What layers are computed in: fp32 (on a GPU by TensorFloat-32 "
+          "products), or bf16, which is faster on a GPU and on a CPU that has "
+          "avx512_bf16; weights and validation are fp32 in both.");
 ABSL_FLAG(std::string, save_path, "",
           "Export the best model to this .safetensors or .pt file; empty: "
           "off.");

@@ -20,13 +20,18 @@
 #include "base/random.h"
 #include "model/config.h"
 #include "model/dropout.h"
+#include "model/kernels/arithmetic.h"
 #include "model/parameter_layout.h"
 #include "model/rnn_state.h"
 
 namespace charrnn {
 
-CharRnn::CharRnn(const ModelConfig& config, at::Tensor flat)
-    : config_(config), layout_(config), flat_(std::move(flat)) {
+CharRnn::CharRnn(const ModelConfig& config, at::Tensor flat,
+                 Precision precision)
+    : config_(config),
+      layout_(config),
+      flat_(std::move(flat)),
+      type_(precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat) {
   CHARRNN_CHECK(flat_.numel() == layout_.flat_size())
       << flat_.numel() << " elements, layout needs " << layout_.flat_size();
 }
@@ -79,15 +84,21 @@ at::Tensor CharRnn::Forward(const std::vector<at::Tensor>& weights,
       activations = Drop(*dropout, layer, activations);
     }
   }
-  state->hidden = at::stack(hidden);
-  if (!cell.empty()) state->cell = at::stack(cell);
-  return at::linear(activations, weights[weights.size() - 2], weights.back());
+  state->hidden = at::stack(hidden).to(at::kFloat);
+  if (!cell.empty()) state->cell = at::stack(cell).to(at::kFloat);
+  return at::linear(activations.to(type_),
+                    weights[weights.size() - 2].to(type_),
+                    weights.back().to(type_))
+      .to(at::kFloat);
 }
 
 at::Tensor CharRnn::RunLayer(int layer, const std::vector<at::Tensor>& weights,
                              const at::Tensor& input, RnnState* state) const {
   // weight_ih, weight_hh, bias_ih, bias_hh; the embedding comes first.
-  const at::TensorList parameters(&weights[1 + 4 * layer], 4);
+  std::vector<at::Tensor> parameters;
+  for (int i = 1 + 4 * layer; i <= 4 + 4 * layer; ++i) {
+    parameters.push_back(weights[i].to(type_));
+  }
   // One layer a call, so that our own dropout can stand between layers.
   constexpr bool kHasBiases = true;
   constexpr int64_t kLayers = 1;
@@ -95,35 +106,38 @@ at::Tensor CharRnn::RunLayer(int layer, const std::vector<at::Tensor>& weights,
   constexpr bool kBidirectional = false;
   constexpr bool kBatchFirst = true;
   const bool training = parameters[0].requires_grad();
+  const at::Tensor activations = input.to(type_);
+  const at::Tensor hidden = state->hidden.to(type_);
   at::Tensor output;
   if (config_.rnn_type == RnnType::kGru) {
     std::tie(output, state->hidden) =
-        at::gru(input, state->hidden, parameters, kHasBiases, kLayers, kDropout,
+        at::gru(activations, hidden, parameters, kHasBiases, kLayers, kDropout,
                 training, kBidirectional, kBatchFirst);
   } else {
-    std::tie(output, state->hidden, state->cell) =
-        at::lstm(input, {state->hidden, state->cell}, parameters, kHasBiases,
-                 kLayers, kDropout, training, kBidirectional, kBatchFirst);
+    std::tie(output, state->hidden, state->cell) = at::lstm(
+        activations, {hidden, state->cell.to(type_)}, parameters, kHasBiases,
+        kLayers, kDropout, training, kBidirectional, kBatchFirst);
   }
   return output;
 }
 
 at::Tensor CharRnn::Drop(const DropoutKey& key, int layer,
                          const at::Tensor& activations) const {
-  at::Tensor mask = at::empty(activations.sizes(), flat_.options());
   if (device().is_cpu()) {
+    const at::Tensor mask = at::empty(activations.sizes(), flat_.options());
     FillDropoutMask(key, layer, mask.size(0), mask.size(1), mask.size(2),
                     absl::MakeSpan(mask.mutable_data_ptr<float>(),
                                    static_cast<size_t>(mask.numel())));
-  } else {
-    at::Generator generator =
-        at::globalContext().defaultGenerator(device()).clone();
-    generator.set_current_seed(
-        MixSeed(MixSeed(key.seed, static_cast<uint64_t>(key.step)),
-                static_cast<uint64_t>(key.first_row) << 8 |
-                    static_cast<uint64_t>(layer)));
-    mask.bernoulli_(1 - key.rate, generator).mul_(1 / (1 - key.rate));
+    return activations.mul(mask);
   }
+  at::Generator generator =
+      at::globalContext().defaultGenerator(device()).clone();
+  generator.set_current_seed(
+      MixSeed(MixSeed(key.seed, static_cast<uint64_t>(key.step)),
+              static_cast<uint64_t>(key.first_row) << 8 |
+                  static_cast<uint64_t>(layer)));
+  const at::Tensor mask = at::empty(activations.sizes(), activations.options());
+  mask.bernoulli_(1 - key.rate, generator).mul_(1 / (1 - key.rate));
   return activations.mul(mask);
 }
 

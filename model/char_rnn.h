@@ -8,13 +8,15 @@
 
 #include "model/config.h"
 #include "model/dropout.h"
+#include "model/kernels/arithmetic.h"
 #include "model/parameter_layout.h"
 #include "model/rnn_state.h"
 
 namespace charrnn {
 
 // The network: Embedding -> GRU or LSTM -> Dropout -> Linear, computed by
-// LibTorch's own operators on the device that its memory is on.
+// LibTorch's own operators on the device that its memory is on; on a GPU, by
+// cuDNN.
 //
 // The weights live in one flat array that the caller shares, so that what
 // changes there (an optimizer's update) is what the next call computes with.
@@ -29,7 +31,11 @@ namespace charrnn {
 class CharRnn {
  public:
   // `config` must be valid; `flat` is float32, [ParameterLayout::flat_size()].
-  CharRnn(const ModelConfig& config, at::Tensor flat);
+  // `precision`, fp32 or bf16, is what layers compute in: in bf16 weights and
+  // states are rounded on their way into a layer, and gradients come back to
+  // float32.
+  CharRnn(const ModelConfig& config, at::Tensor flat,
+          Precision precision = Precision::kFp32);
 
   const ModelConfig& config() const { return config_; }
   const ParameterLayout& layout() const { return layout_; }
@@ -67,6 +73,7 @@ class CharRnn {
   ModelConfig config_;
   ParameterLayout layout_;
   at::Tensor flat_;
+  at::ScalarType type_;  // what layers compute in
 };
 
 }  // namespace charrnn

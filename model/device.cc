@@ -1,5 +1,7 @@
 #include "model/device.h"
 
+#include <ATen/Context.h>
+
 #include <string>
 
 #include "absl/status/status.h"
@@ -55,6 +57,10 @@ CudaSupport ProbeCuda() {
   }
 #endif
   return cuda;
+}
+
+void AllowTensorFloat32() {
+  at::globalContext().setFloat32MatmulPrecision("high");
 }
 
 absl::StatusOr<DeviceChoice> ChooseDevice(absl::string_view flag,

@@ -1,6 +1,7 @@
 #include "model/device_math.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/ones_like.h>
 
 #include <cmath>
 
@@ -8,11 +9,16 @@
 
 namespace charrnn {
 
-double SumOfSquares(const at::Tensor& values) {
-  return values.to(at::kDouble).square().sum().item<double>();
+at::Tensor SumOfSquares(const at::Tensor& values) {
+  return values.to(at::kDouble).square().sum();
 }
 
-void AdamUpdate(const AdamStep& step, double scale,
+at::Tensor ClipFactor(const at::Tensor& norm, double max_norm) {
+  if (max_norm == 0) return at::ones_like(norm);
+  return norm.add(1e-6).reciprocal_().mul_(max_norm).clamp_max_(1);
+}
+
+void AdamUpdate(const AdamStep& step, const at::Tensor& scale,
                 const at::Tensor& gradient_sum, const at::Tensor& parameters,
                 const at::Tensor& exp_avg, const at::Tensor& exp_avg_sq) {
   const at::Tensor gradient = gradient_sum.mul(scale);

@@ -7,16 +7,19 @@
 
 // What adam.h computes over arrays, as LibTorch's operators over tensors: for a
 // GPU, whose memory only these reach. Any device will do. The results are those
-// of the arrays within float tolerance; and all of it throws what LibTorch
-// throws: call it inside CatchTorch.
+// of the arrays within float tolerance. Nothing waits for the device. All of it
+// throws what LibTorch throws: call it inside CatchTorch.
 
 namespace charrnn {
 
-// The sum of squares of `values`. Waits for the device.
-double SumOfSquares(const at::Tensor& values);
+// The sum of squares of `values`, a float64 scalar.
+at::Tensor SumOfSquares(const at::Tensor& values);
 
-// AdamUpdate() of whole tensors of equal shape.
-void AdamUpdate(const AdamStep& step, double scale,
+// ClipFactor() of a scalar.
+at::Tensor ClipFactor(const at::Tensor& norm, double max_norm);
+
+// AdamUpdate() of whole tensors of equal shape; `scale` is a scalar.
+void AdamUpdate(const AdamStep& step, const at::Tensor& scale,
                 const at::Tensor& gradient_sum, const at::Tensor& parameters,
                 const at::Tensor& exp_avg, const at::Tensor& exp_avg_sq);
 

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/zeros.h>
 
@@ -26,9 +27,22 @@ absl::Span<float> Array(const at::Tensor& tensor) {
 
 TEST(DeviceMathTest, SquaresAreSummedAsOverAnArray) {
   at::Tensor values = at::linspace(-3, 5, kSize);
-  EXPECT_NEAR(SumOfSquares(values), SumOfSquares(Array(values)), 1e-9);
+  EXPECT_NEAR(SumOfSquares(values).item<double>(), SumOfSquares(Array(values)),
+              1e-9);
   values[7] = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(SumOfSquares(values), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(SumOfSquares(values).item<double>(),
+            std::numeric_limits<double>::infinity());
+}
+
+TEST(DeviceMathTest, ClipsANormAsANumberIsClipped) {
+  for (const double max_norm : {0.0, 1.0, 2.5}) {
+    for (const double norm : {0.0, 0.5, 1.0, 7.0}) {
+      EXPECT_NEAR(
+          ClipFactor(at::full({}, norm, at::kDouble), max_norm).item<double>(),
+          ClipFactor(norm, max_norm), 1e-12)
+          << norm << " of " << max_norm;
+    }
+  }
 }
 
 TEST(DeviceMathTest, AdamMovesTensorsAsItMovesArrays) {
@@ -42,7 +56,8 @@ TEST(DeviceMathTest, AdamMovesTensorsAsItMovesArrays) {
   step.learning_rate = 0.1;
   for (step.step = 1; step.step <= 3; ++step.step) {
     const at::Tensor gradient = at::linspace(-3, 5, kSize).sin() * step.step;
-    AdamUpdate(step, 0.25, gradient, parameters, exp_avg, exp_avg_sq);
+    AdamUpdate(step, at::full({}, 0.25, at::kDouble), gradient, parameters,
+               exp_avg, exp_avg_sq);
     AdamUpdate(step, 0.25F, Array(gradient), Array(expected),
                Array(expected_avg), Array(expected_avg_sq));
   }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -23,12 +24,23 @@ namespace charrnn {
 namespace {
 
 // Ids as LibTorch's operators want them: int64, [B, T], on the device.
-at::Tensor IdTensor(absl::Span<const int32_t> ids, int64_t rows,
-                    int64_t seq_len, at::Device device) {
+at::Tensor IdTensor(absl::Span<const int32_t> ids, const TextRows& text,
+                    at::Device device) {
   // from_blob takes no const pointer; the tensor is only read from.
   at::Tensor borrowed = at::from_blob(const_cast<int32_t*>(ids.data()),
-                                      {rows, seq_len}, at::kInt);
+                                      {text.rows, text.seq_len}, at::kInt);
   return borrowed.to(device, at::kLong);
+}
+
+// The inputs and targets of `text` as these.
+std::pair<at::Tensor, at::Tensor> IdTensors(const TextRows& text,
+                                            at::Device device) {
+  if (!text.on_device.defined()) {
+    return {IdTensor(text.inputs, text, device),
+            IdTensor(text.targets, text, device)};
+  }
+  const at::Tensor ids = text.on_device.to(at::kLong);
+  return {ids.select(0, 0), ids.select(0, 1)};
 }
 
 }  // namespace
@@ -37,10 +49,7 @@ at::Tensor SummedLoss(const CharRnn& model,
                       const std::vector<at::Tensor>& weights,
                       const TextRows& text, const DropoutKey* dropout,
                       RnnState* state) {
-  const at::Tensor inputs =
-      IdTensor(text.inputs, text.rows, text.seq_len, model.device());
-  const at::Tensor targets =
-      IdTensor(text.targets, text.rows, text.seq_len, model.device());
+  const auto [inputs, targets] = IdTensors(text, model.device());
   const at::Tensor logits = model.Forward(weights, inputs, dropout, state);
   if (state != nullptr) {
     state->hidden = state->hidden.detach();
@@ -66,7 +75,21 @@ absl::StatusOr<double> LossAndGradient(const CharRnn& model,
                                        const DropoutKey& dropout,
                                        const at::Tensor& gradient,
                                        RnnState* state) {
+  CHARRNN_ASSIGN_OR_RETURN(
+      const at::Tensor on_device,
+      LossOnDeviceAndGradient(model, text, dropout, gradient, state));
   double loss = 0;
+  CHARRNN_RETURN_IF_ERROR(
+      CatchTorch("reading the loss", [&] { loss = on_device.item<double>(); }));
+  return loss;
+}
+
+absl::StatusOr<at::Tensor> LossOnDeviceAndGradient(const CharRnn& model,
+                                                   const TextRows& text,
+                                                   const DropoutKey& dropout,
+                                                   const at::Tensor& gradient,
+                                                   RnnState* state) {
+  at::Tensor loss;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("computing the gradient", [&] {
     const std::vector<at::Tensor> leaves = model.Leaves();
     const at::Tensor sum = SummedLoss(model, leaves, text, &dropout, state);
@@ -77,7 +100,7 @@ absl::StatusOr<double> LossAndGradient(const CharRnn& model,
       gradient.narrow(0, specs[i].offset, specs[i].size)
           .copy_(gradients[i].reshape({-1}));
     }
-    loss = sum.item<double>();
+    loss = sum.detach();
   }));
   return loss;
 }

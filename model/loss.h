@@ -20,6 +20,9 @@ struct TextRows {
   int64_t seq_len = 0;                // T
   absl::Span<const int32_t> inputs;   // [B, T]
   absl::Span<const int32_t> targets;  // [B, T]
+  // Both where LibTorch's operators need them, [2, B, T], int32, on the model's
+  // device. Undefined: they are copied there when they are needed.
+  at::Tensor on_device = {};
 };
 
 // The cross entropy of the model's predictions, in nats, summed over all
@@ -49,6 +52,13 @@ absl::StatusOr<double> LossAndGradient(const CharRnn& model,
                                        const DropoutKey& dropout,
                                        const at::Tensor& gradient,
                                        RnnState* state = nullptr);
+
+// The same without waiting for the device: the loss is a scalar there.
+absl::StatusOr<at::Tensor> LossOnDeviceAndGradient(const CharRnn& model,
+                                                   const TextRows& text,
+                                                   const DropoutKey& dropout,
+                                                   const at::Tensor& gradient,
+                                                   RnnState* state);
 
 }  // namespace charrnn
 

@@ -1,8 +1,10 @@
 #include "model/loss.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <cmath>
 #include <cstdint>
@@ -15,6 +17,7 @@
 #include "model/char_rnn.h"
 #include "model/config.h"
 #include "model/dropout.h"
+#include "model/kernels/arithmetic.h"
 #include "model/parameter_layout.h"
 #include "model/train_state.h"
 #include "testing/status_matchers.h"
@@ -128,6 +131,26 @@ TEST_F(LossTest, ALossThatIsNotFiniteIsReturned) {
 TEST_F(LossTest, AnIdOutsideTheVocabularyIsAnErrorAndNoCrash) {
   inputs_[3] = kVocab;
   EXPECT_FALSE(Loss(model_, Rows(0, kRows)).ok());
+}
+
+TEST_F(LossTest, Bf16RoundsWhatLayersComputeAndNoMore) {
+  const CharRnn rounded(model_.config(), model_.flat(), Precision::kBf16);
+  const auto gradient_of = [&](const CharRnn& model, at::Tensor gradient) {
+    const auto loss =
+        LossAndGradient(model, Rows(0, kRows), DropoutKey(), gradient);
+    EXPECT_THAT(loss, IsOk());
+    return loss.value_or(0);
+  };
+  const at::Tensor exact = at::zeros({model_.layout().flat_size()});
+  const at::Tensor gradient = at::zeros_like(exact);
+  const double loss = gradient_of(model_, exact);
+  const double rounded_loss = gradient_of(rounded, gradient);
+  EXPECT_NE(rounded_loss, loss);
+  EXPECT_NEAR(rounded_loss, loss, 0.01 * loss);
+  const double difference = (gradient - exact).norm().item<double>();
+  EXPECT_GT(difference, 0);
+  EXPECT_LT(difference, 0.03 * exact.norm().item<double>());
+  EXPECT_EQ(gradient.scalar_type(), at::kFloat);
 }
 
 }  // namespace

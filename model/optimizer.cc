@@ -1,6 +1,7 @@
 #include "model/optimizer.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/stack.h>
 
 #include <cmath>
 #include <cstddef>
@@ -25,6 +26,27 @@ absl::Span<float> Block(const at::Tensor& array, int64_t begin, int64_t end) {
                         static_cast<size_t>(end - begin));
 }
 
+AdamStep StepOf(double learning_rate, const TrainState& state) {
+  AdamStep step;
+  step.learning_rate = learning_rate;
+  step.step = state.progress.step + 1;
+  return step;
+}
+
+at::Tensor NormOf(const at::Tensor& gradient_sum, int64_t targets) {
+  return SumOfSquares(gradient_sum).sqrt_().div_(static_cast<double>(targets));
+}
+
+absl::Status CheckNorm(double norm) {
+  return std::isfinite(norm) ? absl::OkStatus()
+                             : absl::DataLossError("the gradient");
+}
+
+absl::Status CheckWeights(double sum_of_squares) {
+  return std::isfinite(sum_of_squares) ? absl::OkStatus()
+                                       : absl::DataLossError("a weight");
+}
+
 }  // namespace
 
 double Optimizer::SumOverBlocks(int64_t size,
@@ -38,55 +60,76 @@ double Optimizer::SumOverBlocks(int64_t size,
   return total;
 }
 
-absl::StatusOr<double> Optimizer::SquaredNorm(const at::Tensor& array) {
-  if (array.is_cpu()) {
-    return SumOverBlocks(array.numel(), [&](int64_t begin, int64_t end) {
-      return SumOfSquares(Block(array, begin, end));
-    });
-  }
-  double total = 0;
-  CHARRNN_RETURN_IF_ERROR(CatchTorch("measuring the gradient",
-                                     [&] { total = SumOfSquares(array); }));
-  return total;
+absl::StatusOr<double> Optimizer::UpdateOnCpu(const at::Tensor& gradient_sum,
+                                              int64_t targets,
+                                              const AdamStep& step,
+                                              TrainState& state) {
+  const double squares =
+      SumOverBlocks(gradient_sum.numel(), [&](int64_t begin, int64_t end) {
+        return SumOfSquares(Block(gradient_sum, begin, end));
+      });
+  const double norm = std::sqrt(squares) / static_cast<double>(targets);
+  CHARRNN_RETURN_IF_ERROR(CheckNorm(norm));
+  const auto scale = static_cast<float>(ClipFactor(norm, grad_clip_) /
+                                        static_cast<double>(targets));
+  // The new weights are still in cache.
+  const double weights =
+      SumOverBlocks(gradient_sum.numel(), [&](int64_t begin, int64_t end) {
+        const absl::Span<float> block = Block(state.parameters, begin, end);
+        AdamUpdate(step, scale, Block(gradient_sum, begin, end), block,
+                   Block(state.exp_avg, begin, end),
+                   Block(state.exp_avg_sq, begin, end));
+        return SumOfSquares(block);
+      });
+  CHARRNN_RETURN_IF_ERROR(CheckWeights(weights));
+  return norm;
 }
 
-double Optimizer::UpdateOnCpu(const AdamStep& step, float scale,
-                              const at::Tensor& gradient, TrainState& state) {
-  return SumOverBlocks(gradient.numel(), [&](int64_t begin, int64_t end) {
-    const absl::Span<float> weights = Block(state.parameters, begin, end);
-    AdamUpdate(step, scale, Block(gradient, begin, end), weights,
-               Block(state.exp_avg, begin, end),
-               Block(state.exp_avg_sq, begin, end));
-    return SumOfSquares(weights);
-  });
+at::Tensor Optimizer::UpdateByOperators(const at::Tensor& gradient_sum,
+                                        const at::Tensor& norm, int64_t targets,
+                                        const AdamStep& step,
+                                        TrainState& state) {
+  const at::Tensor scale =
+      ClipFactor(norm, grad_clip_).div_(static_cast<double>(targets));
+  AdamUpdate(step, scale, gradient_sum, state.parameters, state.exp_avg,
+             state.exp_avg_sq);
+  return at::stack({norm, SumOfSquares(state.parameters)});
 }
 
 absl::StatusOr<double> Optimizer::Update(const at::Tensor& gradient_sum,
                                          int64_t targets, double learning_rate,
                                          TrainState& state) {
-  CHARRNN_ASSIGN_OR_RETURN(const double squared_norm,
-                           SquaredNorm(gradient_sum));
-  const double norm = std::sqrt(squared_norm) / static_cast<double>(targets);
-  if (!std::isfinite(norm)) {
-    return absl::DataLossError("the gradient");
-  }
-  AdamStep step;
-  step.learning_rate = learning_rate;
-  step.step = state.progress.step + 1;
-  const double scale =
-      ClipFactor(norm, grad_clip_) / static_cast<double>(targets);
-  double weights = 0;
+  const AdamStep step = StepOf(learning_rate, state);
   if (gradient_sum.is_cpu()) {
-    weights = UpdateOnCpu(step, static_cast<float>(scale), gradient_sum, state);
-  } else {
-    CHARRNN_RETURN_IF_ERROR(CatchTorch("updating the weights", [&] {
-      AdamUpdate(step, scale, gradient_sum, state.parameters, state.exp_avg,
-                 state.exp_avg_sq);
-    }));
-    CHARRNN_ASSIGN_OR_RETURN(weights, SquaredNorm(state.parameters));
+    return UpdateOnCpu(gradient_sum, targets, step, state);
   }
-  if (!std::isfinite(weights)) return absl::DataLossError("a weight");
+  at::Tensor on_device;
+  double norm = 0;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("measuring the gradient", [&] {
+    on_device = NormOf(gradient_sum, targets);
+    norm = on_device.item<double>();
+  }));
+  CHARRNN_RETURN_IF_ERROR(CheckNorm(norm));
+  double weights = 0;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("updating the weights", [&] {
+    weights = UpdateByOperators(gradient_sum, on_device, targets, step, state)
+                  .select(0, 1)
+                  .item<double>();
+  }));
+  CHARRNN_RETURN_IF_ERROR(CheckWeights(weights));
   return norm;
+}
+
+absl::StatusOr<at::Tensor> Optimizer::Launch(const at::Tensor& gradient_sum,
+                                             int64_t targets,
+                                             double learning_rate,
+                                             TrainState& state) {
+  at::Tensor outcome;
+  CHARRNN_RETURN_IF_ERROR(CatchTorch("updating the weights", [&] {
+    outcome = UpdateByOperators(gradient_sum, NormOf(gradient_sum, targets),
+                                targets, StepOf(learning_rate, state), state);
+  }));
+  return outcome;
 }
 
 }  // namespace charrnn

@@ -34,15 +34,26 @@ class Optimizer {
   absl::StatusOr<double> Update(const at::Tensor& gradient_sum, int64_t targets,
                                 double learning_rate, TrainState& state);
 
+  // The same by LibTorch's operators, on any device and without waiting for it:
+  // returns, there, the norm and the sum of the squares of the new weights,
+  // float64, [2]. Where one is not finite, Update would have returned an error,
+  // and the state is of no use any more. Possible errors: those of CatchTorch.
+  absl::StatusOr<at::Tensor> Launch(const at::Tensor& gradient_sum,
+                                    int64_t targets, double learning_rate,
+                                    TrainState& state);
+
  private:
   // The sum of what `f` returns for the blocks of `size` elements, always in
   // the same order.
   double SumOverBlocks(int64_t size,
                        absl::FunctionRef<double(int64_t, int64_t)> f);
-  absl::StatusOr<double> SquaredNorm(const at::Tensor& array);
-  // Returns the squared norm of the new weights, which are still in cache.
-  double UpdateOnCpu(const AdamStep& step, float scale,
-                     const at::Tensor& gradient, TrainState& state);
+  absl::StatusOr<double> UpdateOnCpu(const at::Tensor& gradient_sum,
+                                     int64_t targets, const AdamStep& step,
+                                     TrainState& state);
+  // What Launch() does and returns, given the norm.
+  at::Tensor UpdateByOperators(const at::Tensor& gradient_sum,
+                               const at::Tensor& norm, int64_t targets,
+                               const AdamStep& step, TrainState& state);
 
   double grad_clip_;
   ThreadPool* pool_;

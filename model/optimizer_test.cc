@@ -1,6 +1,7 @@
 #include "model/optimizer.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linspace.h>
@@ -77,6 +78,39 @@ TEST(OptimizerTest, AGradientThatIsNotFiniteChangesNothing) {
               StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_TRUE(at::equal(state.parameters, State().parameters));
   EXPECT_TRUE(at::equal(state.exp_avg, State().exp_avg));
+}
+
+TEST(OptimizerTest, OperatorsDoTheSameWithoutWaiting) {
+  ThreadPool pool(2);
+  TrainState expected = State();
+  TrainState state = State();
+  for (int step = 0; step < 3; ++step) {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const double norm,
+        Optimizer(1, &pool).Update(Gradient(), 10, 0.1, expected));
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const at::Tensor outcome,
+        Optimizer(1, &pool).Launch(Gradient(), 10, 0.1, state));
+    EXPECT_NEAR(outcome[0].item<double>(), norm, 1e-6 * norm);
+    const double squares =
+        expected.parameters.to(at::kDouble).square().sum().item<double>();
+    EXPECT_NEAR(outcome[1].item<double>(), squares, 1e-5 * squares);
+    EXPECT_TRUE(
+        at::allclose(state.parameters, expected.parameters, 1e-5, 1e-6));
+    ++expected.progress.step;
+    ++state.progress.step;
+  }
+}
+
+TEST(OptimizerTest, WhatIsNotFiniteIsInTheOutcome) {
+  ThreadPool pool(1);
+  TrainState state = State();
+  at::Tensor gradient = Gradient();
+  gradient[kSize - 1] = std::numeric_limits<float>::quiet_NaN();
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const at::Tensor outcome,
+      Optimizer(1, &pool).Launch(gradient, 10, 0.1, state));
+  EXPECT_FALSE(std::isfinite(outcome[0].item<double>()));
 }
 
 }  // namespace

@@ -56,18 +56,25 @@ Trainer::Trainer(const Options& options, const TrainingPlan& plan,
       state_(state),
       progress_(state->progress),
       model_(options.model, state->parameters),
-      computation_(&model_, options.kernels),
+      training_model_(options.model, state->parameters, options.precision),
+      computation_(&training_model_, options.kernels),
       optimizer_(options.training.grad_clip, parts.pool),
       num_grains_(
           NumGrains(options.training.batch_size, options.training.grains)),
       saved_best_loss_(progress_.best_loss),
       saved_best_step_(progress_.best_step),
       saved_step_(options.saved_step.value_or(progress_.step)) {
-  if (options.kernels.has_value() &&
-      options.kernels->precision != Precision::kFp32) {
-    validation_ = std::make_unique<Computation>(
-        &model_, Arithmetic{options.kernels->isa, Precision::kFp32});
+  if (options.ahead) {
+    CHARRNN_CHECK(!options.kernels.has_value() && !options.invariant &&
+                  parts.reducer->num_processes() == 1);
+    copier_ = std::make_unique<IdCopier>(model_.device());
   }
+  std::optional<Arithmetic> kernels = options.kernels;
+  const Precision precision =
+      kernels.has_value() ? kernels->precision : options.precision;
+  if (precision == Precision::kFp32) return;
+  if (kernels.has_value()) kernels->precision = Precision::kFp32;
+  validation_ = std::make_unique<Computation>(&model_, kernels);
 }
 
 bool Trainer::Finished(const TrainingConfig& config, const TrainingPlan& plan,
@@ -116,10 +123,11 @@ absl::Status Trainer::RunSteps() {
   }
   while (!last) {
     const absl::Duration step_begin = parts_.clock->Elapsed();
-    CHARRNN_RETURN_IF_ERROR(Step(reader));
+    CHARRNN_RETURN_IF_ERROR(options_.ahead ? LaunchStep(reader) : Step(reader));
+    // The next step depends on it.
+    if (config.stop_loss > 0) CHARRNN_RETURN_IF_ERROR(Settle());
     progress_.training_s +=
         absl::ToDoubleSeconds(parts_.clock->Elapsed() - step_begin);
-    parts_.observer->OnStep(last_step_);
     last = Finished(config, plan_, progress_);
     CHARRNN_RETURN_IF_ERROR(DoWhatIsDue(last));
   }
@@ -161,12 +169,7 @@ absl::Status Trainer::PrepareStreams() {
 absl::Status Trainer::Step(BatchReader& reader) {
   CHARRNN_ASSIGN_OR_RETURN(const Batch* batch, reader.Next());
   RnnState next_streams;
-  absl::Status reduced = ReduceGradients(*batch, &next_streams);
-  if (absl::IsResourceExhausted(reduced)) {
-    reduced = absl::ResourceExhaustedError(absl::StrCat(
-        reduced.message(), ": lower --batch_size, --seq_len or --hidden_dim"));
-  }
-  CHARRNN_RETURN_IF_ERROR(reduced);
+  CHARRNN_RETURN_IF_ERROR(WithWayOut(ReduceGradients(*batch, &next_streams)));
   const double loss_sum = sums_.losses.front();
   if (!std::isfinite(loss_sum)) {
     return NotFinite(progress_.step + 1, "the loss");
@@ -181,19 +184,33 @@ absl::Status Trainer::Step(BatchReader& reader) {
     return NotFinite(progress_.step + 1, norm.status().message());
   }
   CHARRNN_RETURN_IF_ERROR(norm.status());
+  CHARRNN_RETURN_IF_ERROR(EndStep(std::move(next_streams)));
+  Count(progress_.step, targets, loss_sum, *norm);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::WithWayOut(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return absl::ResourceExhaustedError(absl::StrCat(
+      status.message(), ": lower --batch_size, --seq_len or --hidden_dim"));
+}
+
+absl::Status Trainer::EndStep(RnnState streams) {
   ++progress_.step;
-  state_->streams = std::move(next_streams);
-  // The text has come to its end: from there on it is read once more.
-  if (!plan_.batches.Continues(progress_.step)) {
-    CHARRNN_RETURN_IF_ERROR(PrepareStreams());
-  }
   progress_.due = true;
+  state_->streams = std::move(streams);
+  // The text has come to its end: from there on it is read once more.
+  return plan_.batches.Continues(progress_.step) ? absl::OkStatus()
+                                                 : PrepareStreams();
+}
+
+void Trainer::Count(int64_t step, int64_t targets, double loss_sum,
+                    double norm) {
   progress_.step_loss = loss_sum / static_cast<double>(targets);
-  progress_.grad_norm = *norm;
+  progress_.grad_norm = norm;
   progress_.loss_sum += loss_sum;
   progress_.loss_targets += targets;
-  last_step_ = {progress_.step, Epoch(), progress_.step_loss, targets};
-  return absl::OkStatus();
+  parts_.observer->OnStep({step, EpochOf(step), progress_.step_loss, targets});
 }
 
 absl::Status Trainer::DoWhatIsDue(bool last) {
@@ -208,6 +225,7 @@ absl::Status Trainer::DoWhatIsDue(bool last) {
   const bool samples = Due(progress_.step, config.sample_every);
   const bool validates = last || progress_.step % plan_.steps_per_epoch == 0;
   const bool saves = validates || Due(progress_.step, config.save_every);
+  if (stop || logs || samples || saves) CHARRNN_RETURN_IF_ERROR(Settle());
   // The save before this one is told before what a stop may cut off again; and
   // whether it has become the best decides on the next.
   if (stop || samples || saves || SavingIsDone()) FinishSavingOrWarn();
@@ -390,8 +408,8 @@ std::string Trainer::HowItEnded() const {
                       options_.training.stop_loss);
 }
 
-int64_t Trainer::Epoch() const {
-  return (progress_.step - 1) / plan_.steps_per_epoch + 1;
+int64_t Trainer::EpochOf(int64_t step) const {
+  return (step - 1) / plan_.steps_per_epoch + 1;
 }
 
 double Trainer::WallSeconds() const {

@@ -24,6 +24,7 @@
 #include "model/checkpoint_store.h"
 #include "model/computation.h"
 #include "model/config.h"
+#include "model/device_transfer.h"
 #include "model/gradient_reducer.h"
 #include "model/grains.h"
 #include "model/kernels/arithmetic.h"
@@ -67,6 +68,12 @@ class Trainer {
     int prefetch = 2;
     // How fused kernels compute on the CPU; none: LibTorch's operators do.
     std::optional<Arithmetic> kernels;
+    // What these compute in.
+    Precision precision = Precision::kFp32;
+    // Whether a step's loss is read once the next step has been launched, so
+    // that a GPU has always something to do. For one process without kernels,
+    // not invariant; its whole batch is one piece.
+    bool ahead = false;
     // Whether the grains are computed one by one on a GPU too, so that the bits
     // depend on nothing but their number. On the CPU they always are.
     bool invariant = false;
@@ -117,6 +124,13 @@ class Trainer {
     std::future<absl::StatusOr<std::string>> path;
   };
 
+  // A step whose outcome is still to be read.
+  struct Launched {
+    int64_t step = 0;
+    int64_t targets = 0;
+    LateNumbers outcome;  // loss sum, gradient's norm, weights' squares
+  };
+
   absl::Status RunSteps();
   // Lets each stream begin with what it ended with, or with nothing.
   absl::Status PrepareStreams();
@@ -124,6 +138,19 @@ class Trainer {
   absl::Status CheckText() const;
   // One step, up to and including the update.
   absl::Status Step(BatchReader& reader);
+  // Says what to try where memory does not suffice for a step.
+  static absl::Status WithWayOut(const absl::Status& status);
+  // What a step leaves, but for its loss. `streams`: what these end with.
+  absl::Status EndStep(RnnState streams);
+  // Launches one, and settles the one before.
+  absl::Status LaunchStep(BatchReader& reader);
+  absl::Status CopyNextBatch(BatchReader& reader);
+  // Reads and counts what the step that was launched last has come to, if
+  // nobody has yet.
+  absl::Status Settle();
+  absl::Status Settle(const Launched& step);
+  // Counts a step that has been done.
+  void Count(int64_t step, int64_t targets, double loss_sum, double norm);
   // The rows of the global batch that `process` computes, and this one.
   IndexRange RowsOf(int64_t process) const;
   IndexRange LocalRows() const;
@@ -174,16 +201,18 @@ class Trainer {
   // The error that ends a run at `step`, and what to try.
   absl::Status NotFinite(int64_t step, absl::string_view what);
   std::string HowItEnded() const;  // a run without an error
-  int64_t Epoch() const;           // of the last step, counted from 1
-  double WallSeconds() const;      // of the run, earlier sessions included
+  int64_t Epoch() const { return EpochOf(progress_.step); }
+  int64_t EpochOf(int64_t step) const;  // counted from 1
+  double WallSeconds() const;           // of the run, earlier sessions included
 
   const Options options_;
   const TrainingPlan plan_;
   const Parts parts_;
   TrainState* const state_;
-  TrainProgress& progress_;  // the state's
-  const CharRnn model_;
-  Computation computation_;
+  TrainProgress& progress_;       // the state's
+  const CharRnn model_;           // in fp32
+  const CharRnn training_model_;  // the same, as training computes it
+  Computation computation_;       // of training_model_
   // In fp32, whatever training computes in: it is the weights that are compared
   // and not their rounding. Null: computation_ does it.
   std::unique_ptr<Computation> validation_;
@@ -198,7 +227,8 @@ class Trainer {
   std::vector<RnnState> states_;        // likewise
   GradientSums sums_;
 
-  StepReport last_step_;
+  std::unique_ptr<IdCopier> copier_;  // null: steps are not launched ahead
+  std::optional<Launched> launched_;
   std::optional<Saving> saving_;
   // Of the newest checkpoint that is committed; 0: there is none.
   double saved_best_loss_;

@@ -39,7 +39,7 @@ IndexRange Trainer::RowsOf(int64_t process) const {
 }
 
 bool Trainer::ByGrains() const {
-  return options_.invariant || model_.device().is_cpu();
+  return options_.invariant || (model_.device().is_cpu() && !options_.ahead);
 }
 
 int64_t Trainer::NumPieces() const {
@@ -82,12 +82,12 @@ absl::Status Trainer::ReduceGradients(const Batch& batch,
   }
   if (parts_.reducer->overlaps()) {
     CHARRNN_ASSIGN_OR_RETURN(
-        sums_,
-        parts_.reducer->LossAndGradient(
-            model_, {rows.size(), batch.seq_len, batch.inputs, batch.targets},
-            {options_.training.seed, batch.step, options_.model.dropout,
-             rows.begin},
-            streams));
+        sums_, parts_.reducer->LossAndGradient(
+                   training_model_,
+                   {rows.size(), batch.seq_len, batch.inputs, batch.targets},
+                   {options_.training.seed, batch.step, options_.model.dropout,
+                    rows.begin},
+                   streams));
   } else {
     computation_.TakeWeights(*parts_.pool);
     CHARRNN_RETURN_IF_ERROR(ComputeGradients(batch, streams));
