@@ -51,24 +51,29 @@ absl::StatusOr<std::optional<Isa>> IsaFromFlags(const std::string& device) {
         absl::StrCat("--kernels=", kernels, ": must be fused or libtorch"));
   }
   const std::string name = absl::GetFlag(FLAGS_isa);
-  Isa isa = BestIsa();
-  if (name != "auto") {
-    auto parsed = ParseIsa(name);
-    if (!parsed.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--isa=", name,
-                       ": must be auto, avx512_bf16, avx512, avx2 or "
-                       "portable"));
-    }
-    isa = *parsed;
-    if (const absl::Status status = CheckSupported({isa}); !status.ok()) {
-      return Annotate(status, absl::StrCat("--isa=", name));
-    }
+  const bool fused = ResolvedKernels(kernels, device) == "fused";
+  if (name == "auto") {
+    return fused ? std::optional<Isa>(BestIsa()) : std::nullopt;
   }
-  if (ResolvedKernels(kernels, device) == "libtorch") {
-    return std::optional<Isa>();
+  const std::string flag = absl::StrCat("--isa=", name);
+  const auto isa = ParseIsa(name);
+  if (!isa.ok()) return Annotate(isa.status(), flag);
+  if (!fused) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, ": only the fused kernels of the CPU have it, and ",
+                     device == "cpu" ? "--kernels=libtorch" : device,
+                     " does not compute with them: leave one out"));
   }
-  return std::optional<Isa>(isa);
+  if (const absl::Status status = CheckSupported({*isa}); !status.ok()) {
+    return Annotate(status, flag);
+  }
+  return std::optional<Isa>(*isa);
+}
+
+std::string BitsOfKernels(const std::string& device) {
+  const auto isa = IsaFromFlags(device);
+  if (!isa.ok() || !isa->has_value()) return "";
+  return **isa == Isa::kPortable ? "portable" : "avx";
 }
 
 absl::StatusOr<std::optional<Arithmetic>> KernelsFor(

@@ -30,6 +30,11 @@ absl::StatusOr<Compute> ComputeFromFlags();
 // What --kernels and --isa come to on `device`.
 absl::StatusOr<std::optional<Isa>> IsaFromFlags(const std::string& device);
 
+// Which bits the fused kernels compute with --isa: "portable", or "avx", which
+// all the others have; empty where there are none. What IsaFromFlags refuses
+// counts as empty.
+std::string BitsOfKernels(const std::string& device);
+
 // How fused kernels compute in `precision`, none standing for LibTorch's
 // operators. InvalidArgument, naming --precision, if these cannot.
 absl::StatusOr<std::optional<Arithmetic>> KernelsFor(

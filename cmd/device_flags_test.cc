@@ -73,8 +73,12 @@ TEST_F(DeviceFlagsTest, ComputesWithTheInstructionsThatItIsTold) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute lower,
                                Parse({"--device=cpu", "--isa=portable"}));
   EXPECT_EQ(lower.isa, Isa::kPortable);
-  CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute plain,
-                               Parse({"--device=cpu", "--kernels=libtorch"}));
+  EXPECT_THAT(Parse({"--device=cpu", "--kernels=libtorch", "--isa=avx2"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       StartsWith("--isa=avx2: only the fused kernels")));
+  CHARRNN_ASSERT_OK_AND_ASSIGN(
+      const Compute plain,
+      Parse({"--device=cpu", "--kernels=libtorch", "--isa=auto"}));
   EXPECT_EQ(plain.isa, std::nullopt);
   EXPECT_THAT(plain.description, HasSubstr("kernels libtorch"));
 }
@@ -87,6 +91,15 @@ TEST_F(DeviceFlagsTest, Bf16IsForKernelsThatHaveIt) {
     EXPECT_THAT(KernelsFor(isa, Precision::kBf16),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          StartsWith("--precision=bf16: ")));
+  }
+  for (const Arithmetic& arithmetic : SupportedArithmetics(
+           {Precision::kFp32, Precision::kBf16, Precision::kInt8})) {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const std::optional<Arithmetic> kernels,
+        KernelsFor(arithmetic.isa, arithmetic.precision));
+    ASSERT_TRUE(kernels.has_value());
+    EXPECT_EQ(kernels->isa, arithmetic.isa);
+    EXPECT_EQ(kernels->precision, arithmetic.precision);
   }
   EXPECT_THAT(TrainingKernelsFor(std::nullopt, Precision::kBf16),
               IsOkAndHolds(Eq(std::nullopt)));

@@ -7,6 +7,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/reflection.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 
@@ -33,9 +34,11 @@ constexpr Default kQuick[] = {
 
 }  // namespace
 
-absl::Status ApplyPreset(const std::set<std::string>& typed) {
+absl::StatusOr<std::set<std::string>> ApplyPreset(
+    const std::set<std::string>& typed) {
+  std::set<std::string> given;
   const std::string name = absl::GetFlag(FLAGS_preset);
-  if (name.empty()) return absl::OkStatus();
+  if (name.empty()) return given;
   if (name != "quick") {
     return absl::InvalidArgumentError(
         absl::StrCat("--preset=", name, ": must be quick, or left out"));
@@ -46,8 +49,9 @@ absl::Status ApplyPreset(const std::set<std::string>& typed) {
     std::string error;
     CHARRNN_CHECK(flag != nullptr && flag->ParseFrom(it.value, &error))
         << "--" << it.flag << "=" << it.value << ": " << error;
+    given.insert(it.flag);
   }
-  return absl::OkStatus();
+  return given;
 }
 
 }  // namespace charrnn

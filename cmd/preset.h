@@ -4,13 +4,15 @@
 #include <set>
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace charrnn {
 
 // Gives the flags that --preset names their values there, but for those that
-// are in `typed`. InvalidArgument if there is no such preset.
-absl::Status ApplyPreset(const std::set<std::string>& typed);
+// are in `typed`, and returns which these are. InvalidArgument if there is no
+// such preset.
+absl::StatusOr<std::set<std::string>> ApplyPreset(
+    const std::set<std::string>& typed);
 
 }  // namespace charrnn
 

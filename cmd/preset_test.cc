@@ -24,6 +24,10 @@ ABSL_FLAG(int, grains, 8, "");
 namespace charrnn {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class PresetTest : public testing::Test {
@@ -37,14 +41,16 @@ class PresetTest : public testing::Test {
 };
 
 TEST_F(PresetTest, WithoutOneFlagsAreWhatTheyWere) {
-  ASSERT_THAT(ApplyPreset({}), IsOk());
+  EXPECT_THAT(ApplyPreset({}), IsOkAndHolds(IsEmpty()));
   EXPECT_EQ(absl::GetFlag(FLAGS_batch_size), 128);
 }
 
 TEST_F(PresetTest, GivesFlagsThatWereNotTypedItsValues) {
   Set("preset", "quick");
   Set("num_epochs", "7");
-  ASSERT_THAT(ApplyPreset({"preset", "num_epochs"}), IsOk());
+  EXPECT_THAT(
+      ApplyPreset({"preset", "num_epochs"}),
+      IsOkAndHolds(AllOf(Contains("data_order"), Not(Contains("num_epochs")))));
   EXPECT_EQ(absl::GetFlag(FLAGS_num_epochs), 7);
   EXPECT_EQ(absl::GetFlag(FLAGS_data_order), "streams");
   EXPECT_EQ(absl::GetFlag(FLAGS_lr_schedule), "cosine");

@@ -30,19 +30,20 @@ using nlohmann::json;
 // An object of objects or lists.
 constexpr int kDepth = 2;
 
-// Which run, and how it goes on: never what an earlier session said.
+// Which run, and how it goes on: never what an earlier session said. What a
+// preset came to is said by the flags that it stands for.
 const std::set<std::string>& OfThisSession() {
-  static const auto* const names =
-      new std::set<std::string>({"allow_changes", "resume", "run_dir"});
+  static const auto* const names = new std::set<std::string>(
+      {"allow_changes", "preset", "resume", "run_dir"});
   return *names;
 }
 
-// On which hosts, and with how many processes: no part of a run at all, which
-// may go on with one process or with many.
+// On which hosts, with what CPUs, and with how many processes: no part of a run
+// at all, which may go on with one process or with many.
 const std::set<std::string>& OfTheHosts() {
   static const auto* const names = new std::set<std::string>(
       {"address", "backend", "collective_timeout", "coordinator", "host_name",
-       "insecure", "join_window", "nnodes", "nproc_per_node", "tls_ca",
+       "insecure", "isa", "join_window", "nnodes", "nproc_per_node", "tls_ca",
        "tls_cert", "tls_key", "token_file"});
   return *names;
 }
@@ -115,6 +116,7 @@ std::string RunConfigJson(const TrainingRequest& request,
   config["device"] = device;
   config["reduction"] = ResolvedReduction(request.reduction, device);
   config["kernels"] = ResolvedKernels(request.kernels, device);
+  config["isa"] = BitsOfKernels(device);
   config["precision"] = std::string(PrecisionName(request.precision));
   config["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
   config["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
@@ -213,6 +215,10 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
   if (was == device) {
     compare("kernels", ResolvedKernels(request.kernels, device), "libtorch",
             "the last bits");
+    if (const std::string isa = BitsOfKernels(device);
+        then.value("kernels", json()) == "fused" && !isa.empty()) {
+      compare("isa", isa, isa.c_str(), "the last bits");
+    }
   } else {
     notes.push_back(absl::StrCat("the run goes on on ", device,
                                  ", no longer on ", Text(was),

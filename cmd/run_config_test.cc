@@ -16,6 +16,7 @@
 #include "cmd/training_flags.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/kernels/arithmetic.h"
 #include "testing/status_matchers.h"
 #include "testing/temp_directory.h"
 
@@ -175,6 +176,34 @@ TEST_F(RunConfigTest, AnotherTextIsNoticed) {
   // The same text elsewhere is the same text.
   Set("data_path", Text("b.txt", Words("be")));
   EXPECT_THAT(Compare(config), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(RunConfigTest, KernelsWithOtherBitsAreSaid) {
+  Set("isa", "portable");
+  const std::string config = Config();
+  EXPECT_THAT(Compare(config), IsOkAndHolds(IsEmpty()));
+  if (BestIsa() == Isa::kPortable) {
+    GTEST_SKIP() << "this CPU has no other instruction set";
+  }
+  Set("isa", "avx2");
+  EXPECT_THAT(Compare(config),
+              IsOkAndHolds(ElementsAre(HasSubstr("--isa is avx from here on, "
+                                                 "no longer portable"))));
+  const std::string vectors = Config();
+  Set("isa", "auto");
+  EXPECT_THAT(Compare(vectors), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(RunConfigTest, WhatCpusHaveAndPresetsSayIsNotTakenOver) {
+  Set("isa", "portable");
+  Set("preset", "quick");
+  const std::string config = Config();
+  Set("isa", "auto");
+  Set("preset", "");
+  std::set<std::string> typed;
+  ASSERT_THAT(TakeOverFlags(config, typed), IsOk());
+  EXPECT_EQ(absl::FindCommandLineFlag("isa")->CurrentValue(), "auto");
+  EXPECT_EQ(absl::FindCommandLineFlag("preset")->CurrentValue(), "");
 }
 
 TEST_F(RunConfigTest, AnotherReductionIsSaid) {

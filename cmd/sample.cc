@@ -58,8 +58,7 @@ absl::Status Sample(const CommandLine& command_line) {
   const std::string name = absl::GetFlag(FLAGS_precision);
   const auto precision = ParseSamplingPrecision(name);
   if (!precision.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--precision=", name, ": must be fp32, bf16 or int8"));
+    return Annotate(precision.status(), absl::StrCat("--precision=", name));
   }
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Arithmetic> kernels,

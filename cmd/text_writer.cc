@@ -59,7 +59,7 @@ absl::Status TextWriter::WriteOne(const std::vector<int32_t>& prompt,
 
 absl::Status TextWriter::WriteMany(const std::vector<int32_t>& prompt,
                                    int64_t count, ThreadPool& pool) const {
-  // A few at a time, so that the first come soon and memory stays small.
+  // So many at a time that all threads are busy, and memory stays small.
   const int64_t length = std::max<int64_t>(1, sampler_->config().max_generate);
   const int64_t at_once =
       std::clamp<int64_t>(kMaxCharactersAtOnce / length, pool.num_threads(),

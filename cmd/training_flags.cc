@@ -77,9 +77,9 @@ ABSL_FLAG(
     "weights.");
 ABSL_FLAG(std::string, reduction, "auto",
           "How gradients are summed: invariant (the same bits with any number "
-          "of workers and threads), overlap (while others are computed: "
-          "faster, and equal but for rounding), or auto: invariant on the CPU, "
-          "overlap on GPUs.");
+          "of workers and threads), overlap (while others are computed, by "
+          "LibTorch's operators: faster on GPUs, and equal but for rounding), "
+          "or auto: invariant on the CPU, overlap on GPUs.");
 ABSL_FLAG(std::string, precision, "fp32",
           "What layers are computed in: fp32 (on a GPU by TensorFloat-32 "
           "products), or bf16, which is faster on a GPU and on a CPU that has "
@@ -296,7 +296,11 @@ std::string ResolvedReduction(const std::string& reduction,
 absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
     FileSystem& files, const std::set<std::string>& typed,
     const ModelSnapshot* resumed) {
-  CHARRNN_RETURN_IF_ERROR(ApplyPreset(typed));
+  CHARRNN_ASSIGN_OR_RETURN(const std::set<std::string> preset,
+                           ApplyPreset(typed));
+  // A network that is given has its own dropout unless another is asked for.
+  std::set<std::string> asked = typed;
+  if (preset.count("dropout") > 0) asked.insert("dropout");
   TrainingRequest request;
   CHARRNN_ASSIGN_OR_RETURN(request.model, ModelFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.training, TrainingFromFlags());
@@ -310,15 +314,14 @@ absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
                      ": must be auto, invariant or overlap"));
   }
   request.kernels = absl::GetFlag(FLAGS_kernels);
-  const std::string precision = absl::GetFlag(FLAGS_precision);
-  auto parsed = ParsePrecision(precision);
-  if (!parsed.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--precision=", precision, ": must be fp32 or bf16"));
+  const std::string name = absl::GetFlag(FLAGS_precision);
+  const auto precision = ParsePrecision(name);
+  if (!precision.ok()) {
+    return Annotate(precision.status(), absl::StrCat("--precision=", name));
   }
-  request.precision = *parsed;
+  request.precision = *precision;
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Vocab> vocab,
-                           OpenModel(files, typed, resumed, request));
+                           OpenModel(files, asked, resumed, request));
   CHARRNN_RETURN_IF_ERROR(CorpusFromFlags(files, typed, vocab, request));
   auto fitted = FitToCorpus(request.training, request.corpus->size());
   if (!fitted.ok()) return Annotate(fitted.status(), request.corpus->name());

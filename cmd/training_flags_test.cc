@@ -135,6 +135,16 @@ TEST_F(TrainingFlagsTest, TheDataOrderReachesItsField) {
   EXPECT_EQ(request.training.data_order, DataOrder::kStreams);
 }
 
+TEST_F(TrainingFlagsTest, APresetReachesTheFieldsButForWhatWasTyped) {
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request,
+                               Request({"--data_path", Text("long.txt", 40000),
+                                        "--preset=quick", "--num_epochs=7"}));
+  EXPECT_EQ(request.training.data_order, DataOrder::kStreams);
+  EXPECT_EQ(request.training.lr_schedule, LrSchedule::kCosine);
+  EXPECT_EQ(request.model.dropout, 0);
+  EXPECT_EQ(request.training.num_epochs, 7);
+}
+
 TEST_F(TrainingFlagsTest, TheDefaultTextIsTheUsersOwn) {
   Text("data/tinyshakespeare.txt", 40000);
   CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request, Request({}));

@@ -93,16 +93,7 @@ absl::StatusOr<std::optional<WorkerEnvironment>> ReadWorkerEnvironment(
   return worker;
 }
 
-std::string NativeInstructionSet() {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq")) {
-    return "avx512";
-  }
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-             ? "avx2"
-             : "baseline";
-}
+std::string NativeInstructionSet() { return InstructionSetOf(BestIsa()); }
 
 std::string InstructionSetOf(Isa isa) {
   if (isa == Isa::kPortable) return "baseline";

@@ -27,8 +27,8 @@ struct DeviceChoice {
 };
 
 // Lets GPUs multiply float32 numbers in TensorFloat-32, which has 10 bits of
-// mantissa. cuDNN's recurrent layers do so anyway, as in PyTorch; then the other
-// products do too.
+// mantissa. cuDNN's recurrent layers do so anyway, as in PyTorch; then the
+// other products do too.
 void AllowTensorFloat32();
 
 // Chooses for the flag --device: "cpu", "cuda" (the first GPU), "cuda:N", or

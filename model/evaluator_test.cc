@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/files.h"
 #include "base/thread_pool.h"
@@ -19,6 +20,7 @@
 #include "model/char_rnn.h"
 #include "model/computation.h"
 #include "model/config.h"
+#include "model/kernels/arithmetic.h"
 #include "model/loss.h"
 #include "model/parameter_layout.h"
 #include "model/torch_threads.h"
@@ -29,7 +31,8 @@
 namespace charrnn {
 namespace {
 
-class EvaluatorTest : public testing::Test {
+// By LibTorch's operators, and by kernels.
+class EvaluatorTest : public testing::TestWithParam<std::optional<Arithmetic>> {
  protected:
   EvaluatorTest()
       : corpus_(SnippetCorpus(Encoding::kUtf8)), pool_(MakeTorchThreadPool(1)) {
@@ -42,12 +45,21 @@ class EvaluatorTest : public testing::Test {
         config, TrainState::Initial(layout, 1, "cpu")->parameters);
   }
 
+  template <typename Parts>
+  absl::StatusOr<Evaluation> EvaluateParts(const Corpus& corpus,
+                                           const Parts& parts,
+                                           ThreadPool& pool) const {
+    Computation computation(model_.get(), GetParam());
+    computation.TakeWeights(pool);
+    return Evaluate(computation, corpus, parts, pool);
+  }
+
   std::unique_ptr<Corpus> corpus_;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<CharRnn> model_;
 };
 
-TEST_F(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
+TEST_P(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
   // 173 chunks of two characters: ten full grains and a part of one.
   const ChunkIndex chunks = ChunkIndex::Validation(0, corpus_->size(), 2);
   ASSERT_EQ(chunks.num_chunks(), 173);
@@ -59,14 +71,13 @@ TEST_F(EvaluatorTest, SumsTheLossOfEveryChunkOnce) {
     expected += *Loss(*model_, {1, 2, span.subspan(0, 2), span.subspan(1)});
   }
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(Computation(model_.get(), std::nullopt),
-                                        *corpus_, chunks, *pool_));
+                               EvaluateParts(*corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 346);
   EXPECT_NEAR(evaluation.loss_sum, expected, 1e-3);
   EXPECT_NEAR(evaluation.loss(), std::log(45), 0.3);  // nothing learnt yet
 }
 
-TEST_F(EvaluatorTest, BytesAreThoseOfTheCharactersPredicted) {
+TEST_P(EvaluatorTest, BytesAreThoseOfTheCharactersPredicted) {
   const TempDirectory directory;
   const std::string path = directory.File("text.txt");
   std::string text;
@@ -76,8 +87,8 @@ TEST_F(EvaluatorTest, BytesAreThoseOfTheCharactersPredicted) {
       const std::unique_ptr<Corpus> corpus,
       OpenTextCorpus(*FileSystem::Real(), path, Encoding::kUtf8));
   const auto evaluate = [&](int seq_len) {
-    return Evaluate(Computation(model_.get(), std::nullopt), *corpus,
-                    ChunkIndex::Validation(0, corpus->size(), seq_len), *pool_);
+    return EvaluateParts(
+        *corpus, ChunkIndex::Validation(0, corpus->size(), seq_len), *pool_);
   };
   // All but the first character; of chunks of four, nor the last three.
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation all, evaluate(1));
@@ -90,7 +101,7 @@ TEST_F(EvaluatorTest, BytesAreThoseOfTheCharactersPredicted) {
               1e-12);
 }
 
-TEST_F(EvaluatorTest, BytesAreNotKnownWhereACharacterMayStandForOthers) {
+TEST_P(EvaluatorTest, BytesAreNotKnownWhereACharacterMayStandForOthers) {
   const TempDirectory directory;
   const std::string path = directory.File("text.txt");
   ASSERT_THAT(WriteFileAtomically(*FileSystem::Real(), path, u8"ab\ufffdba"),
@@ -100,46 +111,39 @@ TEST_F(EvaluatorTest, BytesAreNotKnownWhereACharacterMayStandForOthers) {
       OpenTextCorpus(*FileSystem::Real(), path, Encoding::kUtf8));
   CHARRNN_ASSERT_OK_AND_ASSIGN(
       const Evaluation evaluation,
-      Evaluate(Computation(model_.get(), std::nullopt), *corpus,
-               ChunkIndex::Validation(0, corpus->size(), 2), *pool_));
+      EvaluateParts(*corpus, ChunkIndex::Validation(0, corpus->size(), 2),
+                    *pool_));
   EXPECT_EQ(evaluation.chars, 4);
   EXPECT_EQ(evaluation.bytes, 0);
   EXPECT_TRUE(std::isnan(evaluation.bits_per_byte()));
 }
 
-TEST_F(EvaluatorTest, ItsBitsDoNotDependOnTheNumberOfThreads) {
+TEST_P(EvaluatorTest, ItsBitsDoNotDependOnTheNumberOfThreads) {
   const ChunkIndex chunks = ChunkIndex::Validation(0, corpus_->size(), 3);
-  const double expected = Evaluate(Computation(model_.get(), std::nullopt),
-                                   *corpus_, chunks, *pool_)
-                              ->loss_sum;
+  const double expected = EvaluateParts(*corpus_, chunks, *pool_)->loss_sum;
   for (const int threads : {2, 3}) {
     const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
-    EXPECT_EQ(Evaluate(Computation(model_.get(), std::nullopt), *corpus_,
-                       chunks, *pool)
-                  ->loss_sum,
-              expected);
+    EXPECT_EQ(EvaluateParts(*corpus_, chunks, *pool)->loss_sum, expected);
   }
 }
 
-TEST_F(EvaluatorTest, APartShorterThanAChunkCounts) {
+TEST_P(EvaluatorTest, APartShorterThanAChunkCounts) {
   const ChunkIndex chunks = ChunkIndex::Validation(330, 17, 128);
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(Computation(model_.get(), std::nullopt),
-                                        *corpus_, chunks, *pool_));
+                               EvaluateParts(*corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 16);
 }
 
-TEST_F(EvaluatorTest, NothingToPredictIsNotANumber) {
+TEST_P(EvaluatorTest, NothingToPredictIsNotANumber) {
   const ChunkIndex chunks = ChunkIndex::Validation(346, 1, 128);
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(Computation(model_.get(), std::nullopt),
-                                        *corpus_, chunks, *pool_));
+                               EvaluateParts(*corpus_, chunks, *pool_));
   EXPECT_EQ(evaluation.chars, 0);
   EXPECT_TRUE(std::isnan(evaluation.loss()));
   EXPECT_TRUE(std::isnan(evaluation.bits_per_byte()));
 }
 
-TEST_F(EvaluatorTest, StreamsRememberAllThatCameBefore) {
+TEST_P(EvaluatorTest, StreamsRememberAllThatCameBefore) {
   // 20 streams of 17: two grains, and in chunks of five.
   const StreamIndex streams(0, corpus_->size(), 20, 5);
   double expected = 0;
@@ -151,25 +155,34 @@ TEST_F(EvaluatorTest, StreamsRememberAllThatCameBefore) {
     expected += *Loss(*model_, {1, 17, span.subspan(0, 17), span.subspan(1)});
   }
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Evaluation evaluation,
-                               Evaluate(Computation(model_.get(), std::nullopt),
-                                        *corpus_, streams, *pool_));
+                               EvaluateParts(*corpus_, streams, *pool_));
   EXPECT_EQ(evaluation.chars, 340);
   EXPECT_NEAR(evaluation.loss_sum, expected, 1e-3);
 }
 
-TEST_F(EvaluatorTest, StreamsGiveTheSameBitsWithAnyNumberOfThreads) {
+TEST_P(EvaluatorTest, StreamsGiveTheSameBitsWithAnyNumberOfThreads) {
   const StreamIndex streams(0, corpus_->size(), 50, 2);
-  const double expected = Evaluate(Computation(model_.get(), std::nullopt),
-                                   *corpus_, streams, *pool_)
-                              ->loss_sum;
+  const double expected = EvaluateParts(*corpus_, streams, *pool_)->loss_sum;
   for (const int threads : {2, 3}) {
     const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
-    EXPECT_EQ(Evaluate(Computation(model_.get(), std::nullopt), *corpus_,
-                       streams, *pool)
-                  ->loss_sum,
-              expected);
+    EXPECT_EQ(EvaluateParts(*corpus_, streams, *pool)->loss_sum, expected);
   }
 }
+
+std::vector<std::optional<Arithmetic>> Ways() {
+  std::vector<std::optional<Arithmetic>> ways = {std::nullopt};
+  for (const Arithmetic& kernels : SupportedArithmetics({Precision::kFp32})) {
+    ways.push_back(kernels);
+  }
+  return ways;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, EvaluatorTest, testing::ValuesIn(Ways()),
+    [](const testing::TestParamInfo<std::optional<Arithmetic>>& info) {
+      return info.param.has_value() ? std::string(IsaName(info.param->isa))
+                                    : "libtorch";
+    });
 
 }  // namespace
 }  // namespace charrnn

@@ -118,7 +118,10 @@ void Sampler::GenerateBatch(absl::Span<const int32_t> prompt, int64_t first,
                             Emit emit,
                             absl::Span<absl::Status> statuses) const {
   if (weights_ != nullptr) {
-    GenerateByKernels(prompt, first, emit, statuses);
+    // It takes memory, which there may not be.
+    const absl::Status thrown = CatchTorch(
+        "sampling", [&] { GenerateByKernels(prompt, first, emit, statuses); });
+    for (absl::Status& status : statuses) status.Update(thrown);
     return;
   }
   for (absl::Status& status : statuses) {

@@ -59,6 +59,8 @@ std::vector<IndexRange> Trainer::LocalPieces() const {
 }
 
 absl::Status Trainer::PrepareStep() {
+  // Then gradients are the reducer's.
+  if (parts_.reducer->overlaps()) return absl::OkStatus();
   pieces_ = LocalPieces();
   results_.resize(pieces_.size());
   return CatchTorch("allocating gradients", [&] {

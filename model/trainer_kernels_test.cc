@@ -16,9 +16,12 @@
 #include "data/vocab.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/char_rnn.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
+#include "model/computation.h"
 #include "model/config.h"
+#include "model/evaluator.h"
 #include "model/gradient_reducer.h"
 #include "model/kernels/arithmetic.h"
 #include "model/parameter_layout.h"
@@ -131,6 +134,24 @@ TEST_P(TrainerKernelsTest, CurvesLieBesideEachOther) {
       ASSERT_NEAR(fused.losses[i], plain.losses[i], tolerance) << "step " << i;
     }
     EXPECT_NEAR(fused.validation, plain.validation, 2 * tolerance);
+  }
+}
+
+TEST_P(TrainerKernelsTest, ValidationIsInFp32WhateverTrainingIsIn) {
+  options_.training.num_epochs = 2;
+  const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(2);
+  for (const Arithmetic& kernels : AllKernels()) {
+    const Curve curve = Train(kernels);
+    const CharRnn model(options_.model, state_.parameters);
+    Computation fp32(&model, Arithmetic{kernels.isa, Precision::kFp32});
+    fp32.TakeWeights(*pool);
+    CHARRNN_ASSERT_OK_AND_ASSIGN(
+        const Evaluation evaluation,
+        Evaluate(
+            fp32, *corpus_,
+            MakeTrainingPlan(options_.training, corpus_->size())->validation,
+            *pool));
+    EXPECT_EQ(curve.validation, evaluation.loss()) << IsaName(kernels.isa);
   }
 }
 

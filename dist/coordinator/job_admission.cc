@@ -38,10 +38,8 @@ absl::StatusOr<std::string> Job::AgreeOnInstructionSet(
                            theirs));
   if (common != instruction_set_ && membership_->generation() > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "this host's CPU has ", theirs, " at best, and the job computes with ",
-        instruction_set_,
-        ", by which its bits are defined: leave the host out, or begin the run "
-        "with it"));
+        "this host's CPU has ", theirs, " at best, and the job has begun with ",
+        instruction_set_, ": leave the host out, or begin the run with it"));
   }
   return common;
 }

@@ -21,6 +21,7 @@ class AlignedArray {
   void Resize(int64_t size) {
     if (size > capacity_) {
       data_.reset();
+      capacity_ = 0;
       const size_t bytes = static_cast<size_t>(size) * sizeof(T);
       data_.reset(static_cast<T*>(::operator new(bytes, kAlignment)));
       capacity_ = size;

@@ -16,8 +16,8 @@ absl::StatusOr<Isa> ParseIsa(absl::string_view name) {
   for (const Isa isa : kAllIsas) {
     if (name == IsaName(isa)) return isa;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", name, "': must be portable, avx2, avx512 or avx512_bf16"));
+  return absl::InvalidArgumentError(
+      "must be avx512_bf16, avx512, avx2 or portable");
 }
 
 absl::string_view IsaName(Isa isa) {
@@ -35,7 +35,9 @@ absl::string_view IsaName(Isa isa) {
 }
 
 Isa BestIsa() {
-  // The features that Highway compiles its targets AVX2, AVX3 and AVX3_DL for.
+  // The features that Highway compiles its targets AVX2, AVX3 and AVX3_DL for,
+  // but those that nothing here computes with: F16C, VAES and AVX-VNNI, which
+  // CPUs with AVX512-BF16 need not have.
   // The compiler's runtime asks the operating system too, which has to save
   // the registers.
   const bool avx2 =
@@ -74,8 +76,7 @@ absl::StatusOr<Precision> ParsePrecision(absl::string_view name) {
       return precision;
     }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", name, "': must be fp32 or bf16"));
+  return absl::InvalidArgumentError("must be fp32 or bf16");
 }
 
 absl::StatusOr<Precision> ParseSamplingPrecision(absl::string_view name) {
@@ -83,8 +84,7 @@ absl::StatusOr<Precision> ParseSamplingPrecision(absl::string_view name) {
     return Precision::kInt8;
   }
   if (auto precision = ParsePrecision(name); precision.ok()) return precision;
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", name, "': must be fp32, bf16 or int8"));
+  return absl::InvalidArgumentError("must be fp32, bf16 or int8");
 }
 
 absl::string_view PrecisionName(Precision precision) {

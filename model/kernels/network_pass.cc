@@ -18,8 +18,9 @@
 namespace charrnn {
 namespace {
 
-// Rows of a block, times and rows of text together: their factors and a panel
-// of weights fit into a first level cache of 32 KiB with fp32 elements.
+// Rows of a block, times and rows of text together, in elements: an outer
+// product's right factor, 64 columns of as many, takes 32 KiB of the first
+// level cache.
 constexpr int64_t kBlockElements = 128;
 
 // An even number of times, so that pairs of bf16 numbers are the same however

@@ -92,6 +92,7 @@ void StepNetwork::Begin(absl::Span<const int32_t> prompt) {
   // What the first row has read, all have.
   for (Layer& layer : layers_) {
     const auto spread = [&](AlignedArray<float>& array) {
+      if (array.size() == 0) return;
       const int64_t width = array.size() / rows_;
       for (int64_t row = 1; row < rows_; ++row) {
         std::memcpy(array.data() + row * width, array.data(),

@@ -93,7 +93,8 @@ class _Runs:
 
     def add(self, command, target):
         """Runs `command` to the first validation of `target`, nats, or to its
-        end; with None to its end, which counts as reached."""
+        end; with None to its end, which counts as reached if it is a good
+        one."""
         self.last = None
         with Watch(*command) as watch:
             for seconds, line in watch.lines():
@@ -102,7 +103,8 @@ class _Runs:
                 if self._reached(target):
                     break
             self.memory = watch.peak_memory
-        if self.last and (target is None or self._reached(target)):
+            complete = target is None and watch.ended_well()
+        if self.last and (complete or self._reached(target)):
             self.seconds.append(self.last.seconds)
 
     def _reached(self, target):

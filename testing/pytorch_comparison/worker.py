@@ -183,6 +183,14 @@ class Watch:
                                 self.peak_memory)
             yield seconds, line.decode("utf-8", "replace").strip()
 
+    def ended_well(self):
+        """Waits for its end if it has closed its output: whether it was one
+        without an error. False for a process that still writes."""
+        try:
+            return self._process.wait(timeout=10) == 0
+        except subprocess.TimeoutExpired:
+            return False
+
     def first_output(self):
         """Seconds from the start to the first output; None: there is none."""
         output = os.read(self._process.stdout.fileno(), 1)
