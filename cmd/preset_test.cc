@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/kernels/arithmetic.h"
 #include "testing/status_matchers.h"
 
 // Those of training, in place of them.
@@ -20,6 +21,9 @@ ABSL_FLAG(std::string, lr_schedule, "constant", "");
 ABSL_FLAG(int, warmup_steps, 0, "");
 ABSL_FLAG(int, num_epochs, 5, "");
 ABSL_FLAG(int, grains, 8, "");
+ABSL_FLAG(int, hidden_dim, 256, "");
+ABSL_FLAG(int, num_layers, 1, "");
+ABSL_FLAG(std::string, precision, "fp32", "");
 
 namespace charrnn {
 namespace {
@@ -55,6 +59,24 @@ TEST_F(PresetTest, GivesFlagsThatWereNotTypedItsValues) {
   EXPECT_EQ(absl::GetFlag(FLAGS_data_order), "streams");
   EXPECT_EQ(absl::GetFlag(FLAGS_lr_schedule), "cosine");
   EXPECT_LT(absl::GetFlag(FLAGS_batch_size), 128);
+}
+
+TEST_F(PresetTest, TheBestIsLargeAndInTheFastestPrecisionThatThereIs) {
+  Set("preset", "best");
+  ASSERT_THAT(ApplyPreset({"preset"}), IsOk());
+  EXPECT_GT(absl::GetFlag(FLAGS_hidden_dim), 256);
+  EXPECT_GT(absl::GetFlag(FLAGS_dropout), 0.1);
+  const bool has_bf16 = CheckSupported({BestIsa(), Precision::kBf16}).ok();
+  EXPECT_EQ(absl::GetFlag(FLAGS_precision), has_bf16 ? "bf16" : "fp32");
+}
+
+TEST_F(PresetTest, WhoSaysHowToComputeIsNotGivenAnotherPrecision) {
+  for (const char* typed : {"device", "isa", "kernels", "precision"}) {
+    const absl::FlagSaver saver;
+    Set("preset", "best");
+    ASSERT_THAT(ApplyPreset({"preset", typed}), IsOk());
+    EXPECT_EQ(absl::GetFlag(FLAGS_precision), "fp32") << typed;
+  }
 }
 
 TEST_F(PresetTest, OneThatDoesNotExistIsRefused) {

@@ -145,6 +145,14 @@ TEST_F(TrainingFlagsTest, APresetReachesTheFieldsButForWhatWasTyped) {
   EXPECT_EQ(request.training.num_epochs, 7);
 }
 
+TEST_F(TrainingFlagsTest, TheBestPresetIsALargeModel) {
+  const std::vector<std::string> flags = {
+      "--data_path", Text("long.txt", 40000), "--preset=best"};
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request, Request(flags));
+  EXPECT_EQ(request.model.hidden_dim, 512);
+  EXPECT_EQ(request.model.num_layers, 2);
+}
+
 TEST_F(TrainingFlagsTest, TheDefaultTextIsTheUsersOwn) {
   Text("data/tinyshakespeare.txt", 40000);
   CHARRNN_ASSERT_OK_AND_ASSIGN(const TrainingRequest request, Request({}));
