@@ -71,7 +71,7 @@ TEST_F(PresetTest, TheBestIsLargeAndInTheFastestPrecisionThatThereIs) {
 }
 
 TEST_F(PresetTest, WhoSaysHowToComputeIsNotGivenAnotherPrecision) {
-  for (const char* typed : {"device", "isa", "kernels", "precision"}) {
+  for (const char* typed : {"isa", "kernels", "precision"}) {
     const absl::FlagSaver saver;
     Set("preset", "best");
     ASSERT_THAT(ApplyPreset({"preset", typed}), IsOk());

@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "data/batch_reader.h"
@@ -52,14 +53,15 @@ TEST(IdCopierTest, WhatWasTakenStaysWhileTheNextIsCopied) {
 TEST(IdCopierTest, BatchesMayBeShorterAndLonger) {
   IdCopier copier(at::kCPU);
   for (const int seq_len : {1, 3, 2}) {
+    const auto size = size_t{2} * seq_len;
     Batch batch = BatchFrom(0);
     batch.seq_len = seq_len;
-    batch.inputs.resize(2 * seq_len);
-    batch.targets.resize(2 * seq_len);
+    batch.inputs.resize(size);
+    batch.targets.resize(size);
     copier.Begin(batch);
     const at::Tensor ids = copier.Take();
     EXPECT_EQ(ids.sizes(), at::IntArrayRef({2, 2, seq_len}));
-    EXPECT_EQ(ids.flatten()[2 * seq_len].item<int32_t>(), 1);
+    EXPECT_EQ(ids.flatten()[static_cast<int64_t>(size)].item<int32_t>(), 1);
   }
 }
 

@@ -135,7 +135,8 @@ TEST_F(LossTest, AnIdOutsideTheVocabularyIsAnErrorAndNoCrash) {
 
 TEST_F(LossTest, Bf16RoundsWhatLayersComputeAndNoMore) {
   const CharRnn rounded(model_.config(), model_.flat(), Precision::kBf16);
-  const auto gradient_of = [&](const CharRnn& model, at::Tensor gradient) {
+  const auto gradient_of = [&](const CharRnn& model,
+                               const at::Tensor& gradient) {
     const auto loss =
         LossAndGradient(model, Rows(0, kRows), DropoutKey(), gradient);
     EXPECT_THAT(loss, IsOk());

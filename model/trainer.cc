@@ -27,6 +27,7 @@
 #include "model/checkpoint.h"
 #include "model/computation.h"
 #include "model/config.h"
+#include "model/device_transfer.h"
 #include "model/evaluation_plan.h"
 #include "model/evaluator.h"
 #include "model/gradient_reducer.h"

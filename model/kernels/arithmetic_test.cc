@@ -44,9 +44,9 @@ TEST(PrecisionTest, ParsesItsOwnNamesInAnyCase) {
 TEST(PrecisionTest, RefusesOtherNamesAndSaysWhichThereAre) {
   for (const absl::string_view name :
        {"", "fp16", "float", "bfloat16", "fp32 ", "int8"}) {
-    EXPECT_THAT(ParsePrecision(name),
-                StatusIs(absl::StatusCode::kInvalidArgument,
-                         "must be fp32 or bf16"));
+    EXPECT_THAT(
+        ParsePrecision(name),
+        StatusIs(absl::StatusCode::kInvalidArgument, "must be fp32 or bf16"));
   }
 }
 
