@@ -109,7 +109,7 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   CHARRNN_ASSIGN_OR_RETURN(
       const DeviceChoice choice,
       ChooseDevice(absl::GetFlag(FLAGS_device), ProbeCuda()));
-  AllowTensorFloat32();
+  AllowTensorFloat32(choice.device);
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Isa> isa,
                            IsaFromFlags(choice.device));
   Compute compute = {choice.device, MakeTorchThreadPool(threads), isa,

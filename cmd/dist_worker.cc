@@ -96,7 +96,7 @@ absl::Status RunDistWorker(const WorkerEnvironment& environment,
   options.overlap =
       ResolvedReduction(request.reduction, environment.device) == "overlap";
   options.trainer.invariant = !options.overlap;
-  AllowTensorFloat32();
+  AllowTensorFloat32(environment.device);
   // The overlapping one computes a batch as one, with LibTorch's own threads.
   if (options.overlap) {
     SetTorchThreads(environment.threads);

@@ -59,8 +59,10 @@ CudaSupport ProbeCuda() {
   return cuda;
 }
 
-void AllowTensorFloat32() {
-  at::globalContext().setFloat32MatmulPrecision("high");
+void AllowTensorFloat32(const std::string& device) {
+  if (device == "cpu") return;
+  // Of cuBLAS alone: setFloat32MatmulPrecision() would reach CPUs too.
+  at::globalContext().setAllowTF32CuBLAS(true);
 }
 
 absl::StatusOr<DeviceChoice> ChooseDevice(absl::string_view flag,

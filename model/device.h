@@ -26,10 +26,10 @@ struct DeviceChoice {
   std::string reason;  // for a person; empty if it is what was asked for
 };
 
-// Lets GPUs multiply float32 numbers in TensorFloat-32, which has 10 bits of
-// mantissa. cuDNN's recurrent layers do so anyway, as in PyTorch; then the
-// other products do too.
-void AllowTensorFloat32();
+// Lets `device`, if it is a GPU, multiply float32 numbers in TensorFloat-32,
+// which has 10 bits of mantissa. cuDNN's recurrent layers do so anyway, as in
+// PyTorch; then the other products do too. CPUs have no part in it.
+void AllowTensorFloat32(const std::string& device);
 
 // Chooses for the flag --device: "cpu", "cuda" (the first GPU), "cuda:N", or
 // "auto" (a GPU if there is one).

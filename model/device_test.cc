@@ -1,5 +1,7 @@
 #include "model/device.h"
 
+#include <ATen/Context.h>
+
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -85,6 +87,20 @@ TEST(ChooseDeviceTest, AnythingElseIsRefused) {
                          HasSubstr("must be auto, cpu, cuda or cuda:N")))
         << flag;
   }
+}
+
+TEST(AllowTensorFloat32Test, IsForGpusAlone) {
+  const at::Context& context = at::globalContext();
+  const auto of_cpu = [&] {
+    return context.float32Precision(at::Float32Backend::MKLDNN,
+                                    at::Float32Op::MATMUL);
+  };
+  const at::Float32Precision before = of_cpu();
+  AllowTensorFloat32("cpu");
+  EXPECT_FALSE(context.allowTF32CuBLAS());
+  AllowTensorFloat32("cuda:0");
+  EXPECT_TRUE(context.allowTF32CuBLAS());
+  EXPECT_EQ(of_cpu(), before);
 }
 
 }  // namespace
