@@ -20,9 +20,7 @@
 namespace charrnn {
 namespace {
 
-// Texts for each thread that are computed side by side, and characters of them
-// all, so that they fit into memory.
-constexpr int64_t kTextsAtOnce = 32;
+// Of all texts that are computed side by side, so that they fit into memory.
 constexpr int64_t kMaxCharactersAtOnce = 10'000'000;
 
 }  // namespace
@@ -63,7 +61,7 @@ absl::Status TextWriter::WriteMany(const std::vector<int32_t>& prompt,
   const int64_t length = std::max<int64_t>(1, sampler_->config().max_generate);
   const int64_t at_once =
       std::clamp<int64_t>(kMaxCharactersAtOnce / length, pool.num_threads(),
-                          kTextsAtOnce * pool.num_threads());
+                          Sampler::kStreamsTogether * pool.num_threads());
   for (int64_t first = 0; first < count; first += at_once) {
     const int64_t size = std::min(at_once, count - first);
     std::vector<std::string> texts(size, vocab_->Decode(prompt));

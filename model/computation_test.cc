@@ -12,10 +12,8 @@
 #include <memory>
 #include <optional>
 #include <ostream>
-#include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/thread_pool.h"
 #include "gmock/gmock.h"
@@ -25,6 +23,7 @@
 #include "model/dropout.h"
 #include "model/grains.h"
 #include "model/kernels/arithmetic.h"
+#include "model/kernels/each_arithmetic.h"
 #include "model/loss.h"
 #include "model/parameter_layout.h"
 #include "model/rnn_state.h"
@@ -158,11 +157,6 @@ std::vector<Arithmetic> AllKernels() {
   return SupportedArithmetics({Precision::kFp32, Precision::kBf16});
 }
 
-std::string Name(const Arithmetic& arithmetic) {
-  return absl::StrCat(IsaName(arithmetic.isa), ", ",
-                      PrecisionName(arithmetic.precision));
-}
-
 // How far apart two arrays are, as a part of their size.
 double Difference(const at::Tensor& a, const at::Tensor& b) {
   return a.sub(b).norm().item<double>() / (b.norm().item<double>() + 1e-6);
@@ -183,7 +177,7 @@ class ComputationTest : public testing::TestWithParam<Shape> {
 TEST_P(ComputationTest, GivesWhatLibTorchsOperatorsGive) {
   const Outcome plain = problem_.Compute(std::nullopt, 1);
   for (const Arithmetic& kernels : AllKernels()) {
-    SCOPED_TRACE(Name(kernels));
+    SCOPED_TRACE(NameOf(kernels));
     const Outcome fused = problem_.Compute(kernels, 1);
     // bfloat16 has 8 bits, and errors of a sum's terms cancel out in part.
     const bool bf16 = kernels.precision == Precision::kBf16;
@@ -206,7 +200,7 @@ TEST_P(ComputationTest, GivesWhatLibTorchsOperatorsGive) {
 TEST_P(ComputationTest, GrainsComputedTogetherAreThoseComputedAlone) {
   const int64_t count = std::min<int64_t>(3, GetParam().rows);
   for (const Arithmetic& kernels : AllKernels()) {
-    SCOPED_TRACE(Name(kernels));
+    SCOPED_TRACE(NameOf(kernels));
     const Outcome plain = problem_.Compute(std::nullopt, count);
     const Outcome fused = problem_.Compute(kernels, count);
     const double tolerance =
@@ -243,7 +237,7 @@ TEST_P(ComputationTest, LossIsThatWithoutDropout) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const double plain,
                                Loss(problem_.model(), problem_.text(), &state));
   for (const Arithmetic& kernels : AllKernels()) {
-    SCOPED_TRACE(Name(kernels));
+    SCOPED_TRACE(NameOf(kernels));
     const double tolerance =
         kernels.precision == Precision::kBf16 ? 2e-2 : 2e-5;
     Computation computation(&problem_.model(), kernels);

@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "model/adam.h"
@@ -37,14 +38,9 @@ at::Tensor NormOf(const at::Tensor& gradient_sum, int64_t targets) {
   return SumOfSquares(gradient_sum).sqrt_().div_(static_cast<double>(targets));
 }
 
-absl::Status CheckNorm(double norm) {
-  return std::isfinite(norm) ? absl::OkStatus()
-                             : absl::DataLossError("the gradient");
-}
-
-absl::Status CheckWeights(double sum_of_squares) {
-  return std::isfinite(sum_of_squares) ? absl::OkStatus()
-                                       : absl::DataLossError("a weight");
+// `norm` is of the array that `what` names, or its square.
+absl::Status CheckFinite(double norm, absl::string_view what) {
+  return std::isfinite(norm) ? absl::OkStatus() : absl::DataLossError(what);
 }
 
 }  // namespace
@@ -69,7 +65,7 @@ absl::StatusOr<double> Optimizer::UpdateOnCpu(const at::Tensor& gradient_sum,
         return SumOfSquares(Block(gradient_sum, begin, end));
       });
   const double norm = std::sqrt(squares) / static_cast<double>(targets);
-  CHARRNN_RETURN_IF_ERROR(CheckNorm(norm));
+  CHARRNN_RETURN_IF_ERROR(CheckFinite(norm, "the gradient"));
   const auto scale = static_cast<float>(ClipFactor(norm, grad_clip_) /
                                         static_cast<double>(targets));
   // The new weights are still in cache.
@@ -81,7 +77,7 @@ absl::StatusOr<double> Optimizer::UpdateOnCpu(const at::Tensor& gradient_sum,
                    Block(state.exp_avg_sq, begin, end));
         return SumOfSquares(block);
       });
-  CHARRNN_RETURN_IF_ERROR(CheckWeights(weights));
+  CHARRNN_RETURN_IF_ERROR(CheckFinite(weights, "a weight"));
   return norm;
 }
 
@@ -109,14 +105,14 @@ absl::StatusOr<double> Optimizer::Update(const at::Tensor& gradient_sum,
     on_device = NormOf(gradient_sum, targets);
     norm = on_device.item<double>();
   }));
-  CHARRNN_RETURN_IF_ERROR(CheckNorm(norm));
+  CHARRNN_RETURN_IF_ERROR(CheckFinite(norm, "the gradient"));
   double weights = 0;
   CHARRNN_RETURN_IF_ERROR(CatchTorch("updating the weights", [&] {
     weights = UpdateByOperators(gradient_sum, on_device, targets, step, state)
                   .select(0, 1)
                   .item<double>();
   }));
-  CHARRNN_RETURN_IF_ERROR(CheckWeights(weights));
+  CHARRNN_RETURN_IF_ERROR(CheckFinite(weights, "a weight"));
   return norm;
 }
 

@@ -71,10 +71,6 @@ double Uniform(uint64_t seed, int64_t stream, int64_t position) {
   return ToUnitDouble(random[0], random[1]);
 }
 
-// How many streams a thread has side by side: with more of them the time for
-// each no longer falls (:sampling_benchmark).
-constexpr int64_t kBatchStreams = 32;
-
 }  // namespace
 
 Sampler::Sampler(const CharRnn* model, const SamplingConfig& config,
@@ -101,7 +97,7 @@ std::vector<absl::Status> Sampler::GenerateMany(
     ThreadPool& pool, Emit emit) const {
   std::vector<absl::Status> statuses(count);
   // As many for each thread, so that none waits for others.
-  const int64_t at_once = kBatchStreams * pool.num_threads();
+  const int64_t at_once = kStreamsTogether * pool.num_threads();
   const int64_t rounds = (count + at_once - 1) / at_once;
   const int64_t batches = rounds * pool.num_threads();
   pool.ParallelFor(batches, [&](int64_t i) {

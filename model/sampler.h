@@ -38,6 +38,10 @@ class Sampler {
   // Receives the next id of a stream.
   using Emit = absl::FunctionRef<absl::Status(int64_t stream, int32_t id)>;
 
+  // How many streams a thread has side by side: with more of them the time for
+  // each no longer falls (:sampling_benchmark).
+  static constexpr int64_t kStreamsTogether = 32;
+
   // `config` has passed Validate(). `model` is not owned. A text without a
   // prompt begins with one of `beginnings`; empty: with any symbol. `kernels`
   // is how to compute on the CPU, which this machine supports; none: by

@@ -47,6 +47,12 @@ namespace {
 
 bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
+// The same kernels in fp32; none of none.
+std::optional<Arithmetic> InFp32(std::optional<Arithmetic> kernels) {
+  if (kernels.has_value()) kernels->precision = Precision::kFp32;
+  return kernels;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Options& options, const TrainingPlan& plan,
@@ -70,12 +76,11 @@ Trainer::Trainer(const Options& options, const TrainingPlan& plan,
                   parts.reducer->num_processes() == 1);
     copier_ = std::make_unique<IdCopier>(model_.device());
   }
-  std::optional<Arithmetic> kernels = options.kernels;
-  const Precision precision =
-      kernels.has_value() ? kernels->precision : options.precision;
+  const Precision precision = options.kernels.has_value()
+                                  ? options.kernels->precision
+                                  : options.precision;
   if (precision == Precision::kFp32) return;
-  if (kernels.has_value()) kernels->precision = Precision::kFp32;
-  validation_ = std::make_unique<Computation>(&model_, kernels);
+  validation_ = std::make_unique<Computation>(&model_, InFp32(options.kernels));
 }
 
 bool Trainer::Finished(const TrainingConfig& config, const TrainingPlan& plan,
@@ -278,10 +283,8 @@ absl::Status Trainer::Sample(double loss) {
   SamplingConfig config = options_.sampling;
   // Another text at each step, the same one whenever the step is repeated.
   config.seed = MixSeed(config.seed, static_cast<uint64_t>(progress_.step));
-  std::optional<Arithmetic> kernels = options_.kernels;
-  if (kernels.has_value()) kernels->precision = Precision::kFp32;
   const Sampler sampler(&model_, config, parts_.corpus->vocab().Beginnings(),
-                        kernels);
+                        InFp32(options_.kernels));
   std::vector<int32_t> ids;
   CHARRNN_RETURN_IF_ERROR(
       sampler.Generate(/*prompt=*/{}, /*stream=*/0, [&](int32_t id) {

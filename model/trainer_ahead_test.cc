@@ -17,8 +17,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "base/clock.h"
-#include "base/thread_pool.h"
 #include "data/corpus.h"
 #include "data/vocab.h"
 #include "gmock/gmock.h"
@@ -26,14 +24,11 @@
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/config.h"
-#include "model/gradient_reducer.h"
 #include "model/kernels/arithmetic.h"
-#include "model/parameter_layout.h"
-#include "model/torch_threads.h"
 #include "model/train_observer.h"
 #include "model/train_state.h"
 #include "model/trainer.h"
-#include "model/training_plan.h"
+#include "model/trainer_harness.h"
 #include "testing/status_matchers.h"
 
 namespace charrnn {
@@ -93,22 +88,14 @@ class TrainerAheadTest : public testing::TestWithParam<DataOrder> {
   }
 
   absl::Status Train(bool ahead, Notes& notes) {
-    state_ = *TrainState::Initial(ParameterLayout(options_.model),
-                                  options_.training.seed, "cpu");
+    state_ = FirstState(options_);
     return Continue(ahead, notes);
   }
 
   absl::Status Continue(bool ahead, Notes& notes) {
     options_.ahead = ahead;
-    const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(1);
-    LocalReducer reducer(pool.get());
-    const TrainingPlan plan =
-        *MakeTrainingPlan(options_.training, corpus_->size());
-    return Trainer(options_, plan,
-                   {corpus_.get(), pool.get(), &reducer, &notes, &store_,
-                    Clock::Real(), wish_},
-                   &state_)
-        .Run();
+    return RunTrainer(options_, *corpus_, /*threads=*/1, notes, store_, state_,
+                      wish_);
   }
 
   std::unique_ptr<Corpus> corpus_;

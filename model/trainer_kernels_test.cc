@@ -10,7 +10,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "base/clock.h"
 #include "base/thread_pool.h"
 #include "data/corpus.h"
 #include "data/vocab.h"
@@ -22,13 +21,13 @@
 #include "model/computation.h"
 #include "model/config.h"
 #include "model/evaluator.h"
-#include "model/gradient_reducer.h"
 #include "model/kernels/arithmetic.h"
-#include "model/parameter_layout.h"
+#include "model/kernels/each_arithmetic.h"
 #include "model/torch_threads.h"
 #include "model/train_observer.h"
 #include "model/train_state.h"
 #include "model/trainer.h"
+#include "model/trainer_harness.h"
 #include "model/training_plan.h"
 #include "testing/allocations.h"
 #include "testing/status_matchers.h"
@@ -87,19 +86,10 @@ class TrainerKernelsTest : public testing::TestWithParam<Case> {
 
   Curve Train(const std::optional<Arithmetic>& kernels, int threads = 2) {
     options_.kernels = kernels;
-    state_ = *TrainState::Initial(ParameterLayout(options_.model),
-                                  options_.training.seed, "cpu");
-    const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
-    LocalReducer reducer(pool.get());
-    const TrainingPlan plan =
-        *MakeTrainingPlan(options_.training, corpus_->size());
+    state_ = FirstState(options_);
     Curve curve;
     NoStore store;
-    EXPECT_THAT(Trainer(options_, plan,
-                        {corpus_.get(), pool.get(), &reducer, &curve, &store,
-                         Clock::Real(), [] { return Wish::kNone; }},
-                        &state_)
-                    .Run(),
+    EXPECT_THAT(RunTrainer(options_, *corpus_, threads, curve, store, state_),
                 IsOk());
     return curve;
   }
@@ -123,8 +113,7 @@ TEST_P(TrainerKernelsTest, CurvesLieBesideEachOther) {
   const Curve plain = Train(std::nullopt);
   ASSERT_LT(plain.losses.back(), 2.4);
   for (const Arithmetic& kernels : AllKernels()) {
-    SCOPED_TRACE(absl::StrCat(IsaName(kernels.isa), ", ",
-                              PrecisionName(kernels.precision)));
+    SCOPED_TRACE(NameOf(kernels));
     const Curve fused = Train(kernels);
     ASSERT_EQ(fused.losses.size(), plain.losses.size());
     // Rounding differs, and training magnifies it step after step.
@@ -157,8 +146,7 @@ TEST_P(TrainerKernelsTest, ValidationIsInFp32WhateverTrainingIsIn) {
 
 TEST_P(TrainerKernelsTest, WeightsAreTheSameForAnyThreads) {
   for (const Arithmetic& kernels : AllKernels()) {
-    SCOPED_TRACE(absl::StrCat(IsaName(kernels.isa), ", ",
-                              PrecisionName(kernels.precision)));
+    SCOPED_TRACE(NameOf(kernels));
     Train(kernels, 1);
     const std::string weights = Weights();
     for (const int threads : {2, 3, 8}) {

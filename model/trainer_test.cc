@@ -24,7 +24,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "base/clock.h"
 #include "base/thread_pool.h"
 #include "data/chunk_index.h"
 #include "data/corpus.h"
@@ -36,7 +35,6 @@
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/config.h"
-#include "model/gradient_reducer.h"
 #include "model/kernels/arithmetic.h"
 #include "model/learning_rate.h"
 #include "model/loss.h"
@@ -44,10 +42,10 @@
 #include "model/optimizer.h"
 #include "model/parameter_layout.h"
 #include "model/rnn_state.h"
-#include "model/torch_threads.h"
 #include "model/train_observer.h"
 #include "model/train_progress.h"
 #include "model/train_state.h"
+#include "model/trainer_harness.h"
 #include "model/training_plan.h"
 #include "testing/status_matchers.h"
 
@@ -151,23 +149,14 @@ class TrainerTest : public testing::Test {
   }
 
   absl::Status Train(int threads = 1) {
-    state_ = *TrainState::Initial(ParameterLayout(options_.model),
-                                  options_.training.seed, "cpu");
+    state_ = FirstState(options_);
     return Continue(threads);
   }
 
   // Trains from where the state is.
   absl::Status Continue(int threads = 1) {
-    const std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
-    LocalReducer reducer(pool.get());
-    const absl::StatusOr<TrainingPlan> plan =
-        MakeTrainingPlan(options_.training, corpus_->size());
-    if (!plan.ok()) return plan.status();
-    return Trainer(options_, *plan,
-                   {corpus_.get(), pool.get(), &reducer, &notes_, &store_,
-                    Clock::Real(), wish_},
-                   &state_)
-        .Run();
+    return RunTrainer(options_, *corpus_, threads, notes_, store_, state_,
+                      wish_);
   }
 
   std::unique_ptr<Corpus> corpus_;

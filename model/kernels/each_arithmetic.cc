@@ -30,9 +30,13 @@ std::vector<Arithmetic> AllArithmetics() {
   return all;
 }
 
+std::string NameOf(const Arithmetic& arithmetic) {
+  return absl::StrCat(IsaName(arithmetic.isa), "_",
+                      PrecisionName(arithmetic.precision));
+}
+
 std::string ArithmeticName(const testing::TestParamInfo<Arithmetic>& info) {
-  return absl::StrCat(IsaName(info.param.isa), "_",
-                      PrecisionName(info.param.precision));
+  return NameOf(info.param);
 }
 
 void EachArithmeticTest::SetUp() {

@@ -16,7 +16,10 @@ namespace charrnn {
 std::vector<Arithmetic> AllArithmetics();
 std::vector<Arithmetic> Fp32Arithmetics();
 
-// As a part of a test's name: "avx2_fp32".
+// "avx2_fp32".
+std::string NameOf(const Arithmetic& arithmetic);
+
+// The same as a part of a test's name.
 std::string ArithmeticName(const testing::TestParamInfo<Arithmetic>& info);
 
 // A test that is run in each way to compute, and says so where it is skipped

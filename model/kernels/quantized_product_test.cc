@@ -23,8 +23,8 @@ using ::testing::IsNan;
 
 std::vector<Isa> Isas() {
   std::vector<Isa> isas;
-  for (const Isa isa : kAllIsas) {
-    if (CheckSupported({isa, Precision::kInt8}).ok()) isas.push_back(isa);
+  for (const Arithmetic& int8 : SupportedArithmetics({Precision::kInt8})) {
+    isas.push_back(int8.isa);
   }
   return isas;
 }

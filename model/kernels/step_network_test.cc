@@ -11,15 +11,14 @@
 #include <cstdlib>
 #include <limits>
 #include <random>
-#include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "model/char_rnn.h"
 #include "model/config.h"
 #include "model/kernels/arithmetic.h"
+#include "model/kernels/each_arithmetic.h"
 #include "model/parameter_layout.h"
 #include "model/rnn_state.h"
 #include "testing/allocations.h"
@@ -30,11 +29,6 @@ namespace {
 std::vector<Arithmetic> AllArithmetic() {
   return SupportedArithmetics(
       {Precision::kFp32, Precision::kBf16, Precision::kInt8});
-}
-
-std::string Name(const Arithmetic& arithmetic) {
-  return absl::StrCat(IsaName(arithmetic.isa), " ",
-                      PrecisionName(arithmetic.precision));
 }
 
 ModelConfig Config(RnnType type, int vocab_size, int embedding_dim,
@@ -131,7 +125,7 @@ TEST(StepNetworkTest, LogitsAreThoseOfLibTorch) {
                                : arithmetic.precision == Precision::kBf16 ? 0.03
                                                                           : 0.1;
       EXPECT_LT(LargestDifference(Read(weights, symbols), logits), tolerance)
-          << Name(arithmetic) << " " << ToJson(config);
+          << NameOf(arithmetic) << " " << ToJson(config);
     }
   }
 }
@@ -157,7 +151,7 @@ TEST(StepNetworkTest, ARowDoesNotDependOnTheRowsBesideIt) {
           for (int64_t row = 0; row < rows; ++row) {
             ASSERT_EQ(RowOf(network, logits, row, config),
                       RowOf(alone[row], alone[row].Step({now[row]}), 0, config))
-                << Name(arithmetic) << ", row " << row << " of " << rows;
+                << NameOf(arithmetic) << ", row " << row << " of " << rows;
           }
         }
       }
@@ -177,7 +171,8 @@ TEST(StepNetworkTest, VectorsOfAnyWidthComputeTheSameBits) {
       const StepWeights narrow(config, {Isa::kAvx2, arithmetic.precision},
                                flat.const_data_ptr<float>());
       const StepWeights wide(config, arithmetic, flat.const_data_ptr<float>());
-      EXPECT_EQ(Read(wide, symbols), Read(narrow, symbols)) << Name(arithmetic);
+      EXPECT_EQ(Read(wide, symbols), Read(narrow, symbols))
+          << NameOf(arithmetic);
     }
   }
 }
@@ -200,7 +195,7 @@ TEST(StepNetworkTest, APromptIsItsSymbolsOneByOneInEveryRow) {
       const float* const logits = network.Step({symbol, symbol, symbol});
       for (const int64_t row : {0, 1, 2}) {
         EXPECT_EQ(RowOf(network, logits, row, config), last)
-            << Name(arithmetic) << ", row " << row;
+            << NameOf(arithmetic) << ", row " << row;
       }
     }
   }
@@ -219,7 +214,7 @@ TEST(StepNetworkTest, AWeightThatIsNoNumberIsSeenInTheLogits) {
       const std::vector<float> logits = Read(weights, {0, 0, 0});
       EXPECT_TRUE(std::any_of(logits.begin(), logits.end(),
                               [](float logit) { return std::isnan(logit); }))
-          << Name(arithmetic) << " " << parameter.name;
+          << NameOf(arithmetic) << " " << parameter.name;
     }
   }
 }
@@ -235,7 +230,7 @@ TEST(StepNetworkTest, AStepAllocatesNothing) {
       const int64_t before = NumAllocations();
       network.Begin(prompt);
       for (int i = 0; i < 10; ++i) network.Step({0, 1});
-      EXPECT_EQ(NumAllocations(), before) << Name(arithmetic);
+      EXPECT_EQ(NumAllocations(), before) << NameOf(arithmetic);
     }
   }
 }
