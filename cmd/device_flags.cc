@@ -23,8 +23,8 @@ ABSL_FLAG(std::string, kernels, "fused",
           "or libtorch, its operators, which are slower.");
 ABSL_FLAG(std::string, isa, "auto",
           "Instruction set of the fused kernels: auto (the best that the CPU "
-          "has), avx512_bf16, avx512, avx2 or portable. All but portable "
-          "compute the same bits in fp32.");
+          "has), amx_bf16, avx512_bf16, avx512, avx2 or portable. All but "
+          "portable compute the same bits in fp32, all but amx_bf16 in bf16.");
 
 namespace charrnn {
 namespace {
@@ -70,10 +70,12 @@ absl::StatusOr<std::optional<Isa>> IsaFromFlags(const std::string& device) {
   return std::optional<Isa>(*isa);
 }
 
-std::string BitsOfKernels(const std::string& device) {
+std::string BitsOfKernels(const std::string& device, Precision precision) {
   const auto isa = IsaFromFlags(device);
   if (!isa.ok() || !isa->has_value()) return "";
-  return **isa == Isa::kPortable ? "portable" : "avx";
+  if (**isa == Isa::kPortable) return "portable";
+  const bool amx = **isa == Isa::kAmxBf16 && precision == Precision::kBf16;
+  return amx ? "amx" : "avx";
 }
 
 absl::StatusOr<std::optional<Arithmetic>> KernelsFor(

@@ -31,9 +31,9 @@ absl::StatusOr<Compute> ComputeFromFlags();
 absl::StatusOr<std::optional<Isa>> IsaFromFlags(const std::string& device);
 
 // Which bits the fused kernels compute with --isa: "portable", or "avx", which
-// all the others have; empty where there are none. What IsaFromFlags refuses
-// counts as empty.
-std::string BitsOfKernels(const std::string& device);
+// all the others have, but for "amx" in bf16; empty where there are none. What
+// IsaFromFlags refuses counts as empty.
+std::string BitsOfKernels(const std::string& device, Precision precision);
 
 // How fused kernels compute in `precision`, none standing for LibTorch's
 // operators. InvalidArgument, naming --precision, if these cannot.

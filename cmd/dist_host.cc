@@ -47,6 +47,7 @@
 #include "model/config.h"
 #include "model/device.h"
 #include "model/grains.h"
+#include "model/kernels/arithmetic.h"
 #include "model/metrics/display.h"
 
 ABSL_DECLARE_FLAG(int, threads);
@@ -138,9 +139,10 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
                                   ServerOptions(dist, credentials));
 }
 
-std::string InstructionSetOf(const Compute& compute) {
-  return compute.isa.has_value() ? InstructionSetOf(*compute.isa)
-                                 : NativeInstructionSet();
+std::string InstructionSetOf(const Compute& compute, Precision precision) {
+  return compute.isa.has_value()
+             ? InstructionSetOf(Arithmetic{*compute.isa, precision})
+             : NativeInstructionSet(precision);
 }
 
 // A job as one of its hosts sees it.
@@ -151,7 +153,8 @@ struct Host {
   int threads = 1;  // of each worker
   CoordinatorClient::Options coordinator;
   std::string config_json;
-  std::string instruction_set;  // the best that it may compute with
+  Precision precision = Precision::kFp32;  // the job's
+  std::string instruction_set;             // the best that it may compute with
 };
 
 absl::StatusOr<wire::RegisterHostResponse> Register(const Host& host,
@@ -193,7 +196,8 @@ ChildProcessOptions WorkerProcess(const Host& host,
   options.program = "/proc/self/exe";
   options.name = "train_dist";
   options.arguments = arguments;
-  options.environment = ToVariables(worker, NativeInstructionSet());
+  options.environment =
+      ToVariables(worker, NativeInstructionSet(host.precision));
   return options;
 }
 
@@ -268,7 +272,8 @@ absl::Status RunWithCoordinator(DistRequest dist,
   }
   Host host;
   host.devices = DevicesOf(dist, run.compute.device);
-  host.instruction_set = InstructionSetOf(run.compute);
+  host.precision = run.request.precision;
+  host.instruction_set = InstructionSetOf(run.compute, host.precision);
   CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                            NumWorkers(dist, run.request, host.devices));
   host.threads = ThreadsOfEach(host.num_workers, dist.launch);
@@ -308,7 +313,6 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
   Host host;
   CHARRNN_ASSIGN_OR_RETURN(const Compute compute, ComputeFromFlags());
   host.devices = DevicesOf(dist, compute.device);
-  host.instruction_set = InstructionSetOf(compute);
   host.coordinator.address = dist.coordinator;
   host.coordinator.credentials.token = dist.credentials.token;
   host.coordinator.credentials.tls_ca = dist.credentials.tls_ca;
@@ -323,6 +327,8 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
     CHARRNN_RETURN_IF_ERROR(CheckHostsText(host.dist, job.training));
     CHARRNN_RETURN_IF_ERROR(
         TrainingKernelsFor(compute.isa, job.training.precision).status());
+    host.precision = job.training.precision;
+    host.instruction_set = InstructionSetOf(compute, host.precision);
     host.config_json = job.config_json;
     CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                              NumWorkers(host.dist, job.training, host.devices));

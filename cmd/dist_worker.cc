@@ -49,7 +49,7 @@ absl::StatusOr<std::optional<Arithmetic>> KernelsOf(
   CHARRNN_ASSIGN_OR_RETURN(std::optional<Isa> isa,
                            IsaFromFlags(environment.device));
   if (isa.has_value()) {
-    isa = std::min(*isa, BestIsaOf(environment.instruction_set));
+    isa = std::min(*isa, BestIsaOf(environment.instruction_set, precision));
   }
   return TrainingKernelsFor(isa, precision);
 }

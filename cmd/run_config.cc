@@ -116,7 +116,7 @@ std::string RunConfigJson(const TrainingRequest& request,
   config["device"] = device;
   config["reduction"] = ResolvedReduction(request.reduction, device);
   config["kernels"] = ResolvedKernels(request.kernels, device);
-  config["isa"] = BitsOfKernels(device);
+  config["isa"] = BitsOfKernels(device, request.precision);
   config["precision"] = std::string(PrecisionName(request.precision));
   config["model"] = nlohmann::ordered_json::parse(ToJson(request.model));
   config["training"] = nlohmann::ordered_json::parse(ToJson(request.training));
@@ -215,8 +215,12 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
   if (was == device) {
     compare("kernels", ResolvedKernels(request.kernels, device), "libtorch",
             "the last bits");
-    if (const std::string isa = BitsOfKernels(device);
-        then.value("kernels", json()) == "fused" && !isa.empty()) {
+    // Other bits are no news beside another precision.
+    const bool same_precision = then.value("precision", json("fp32")) ==
+                                std::string(PrecisionName(request.precision));
+    if (const std::string isa = BitsOfKernels(device, request.precision);
+        then.value("kernels", json()) == "fused" && !isa.empty() &&
+        same_precision) {
       compare("isa", isa, isa.c_str(), "the last bits");
     }
   } else {

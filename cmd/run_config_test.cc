@@ -194,6 +194,19 @@ TEST_F(RunConfigTest, KernelsWithOtherBitsAreSaid) {
   EXPECT_THAT(Compare(vectors), IsOkAndHolds(IsEmpty()));
 }
 
+TEST_F(RunConfigTest, AmxHasItsOwnBitsInBf16Alone) {
+  if (BestIsa() != Isa::kAmxBf16) GTEST_SKIP() << "this CPU has no AMX";
+  Set("isa", "avx512_bf16");
+  const std::string fp32 = Config();
+  Set("precision", "bf16");
+  const std::string bf16 = Config();
+  Set("isa", "auto");
+  EXPECT_THAT(Compare(bf16), IsOkAndHolds(ElementsAre(HasSubstr(
+                                 "--isa is amx from here on, no longer avx"))));
+  Set("precision", "fp32");
+  EXPECT_THAT(Compare(fp32), IsOkAndHolds(IsEmpty()));
+}
+
 TEST_F(RunConfigTest, WhatCpusHaveAndPresetsSayIsNotTakenOver) {
   Set("isa", "portable");
   Set("preset", "quick");

@@ -83,7 +83,7 @@ ABSL_FLAG(std::string, reduction, "auto",
 ABSL_FLAG(std::string, precision, "fp32",
           "What layers are computed in: fp32 (on a GPU by TensorFloat-32 "
           "products), or bf16, which is faster on a GPU and on a CPU that has "
-          "avx512_bf16; weights and validation are fp32 in both.");
+          "amx_bf16 or avx512_bf16; weights and validation are fp32 in both.");
 ABSL_FLAG(std::string, save_path, "",
           "Export the best model to this .safetensors or .pt file; empty: "
           "off.");

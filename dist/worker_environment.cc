@@ -39,13 +39,16 @@ std::map<std::string, std::string> ToVariables(const WorkerEnvironment& worker,
                      {"tls_ca", worker.tls_ca}};
   std::map<std::string, std::string> variables = {
       {kVariable, told.dump(-1, ' ', false, json::error_handler_t::replace)}};
-  if (worker.instruction_set != native) {
-    const bool avx2 = worker.instruction_set == "avx2";
-    variables["ATEN_CPU_CAPABILITY"] = avx2 ? "avx2" : "default";
-    variables["MKL_ENABLE_INSTRUCTIONS"] = avx2 ? "AVX2" : "SSE4_2";
-    variables["MKL_CBWR"] = avx2 ? "AVX2" : "SSE4_2";
-    variables["ONEDNN_MAX_CPU_ISA"] = avx2 ? "AVX2" : "SSE41";
+  if (worker.instruction_set == native) return variables;
+  if (worker.instruction_set == "avx512") {  // and `native` is AMX
+    variables["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE_BF16";
+    return variables;
   }
+  const bool avx2 = worker.instruction_set == "avx2";
+  variables["ATEN_CPU_CAPABILITY"] = avx2 ? "avx2" : "default";
+  variables["MKL_ENABLE_INSTRUCTIONS"] = avx2 ? "AVX2" : "SSE4_2";
+  variables["MKL_CBWR"] = avx2 ? "AVX2" : "SSE4_2";
+  variables["ONEDNN_MAX_CPU_ISA"] = avx2 ? "AVX2" : "SSE41";
   return variables;
 }
 
@@ -93,16 +96,25 @@ absl::StatusOr<std::optional<WorkerEnvironment>> ReadWorkerEnvironment(
   return worker;
 }
 
-std::string NativeInstructionSet() { return InstructionSetOf(BestIsa()); }
-
-std::string InstructionSetOf(Isa isa) {
-  if (isa == Isa::kPortable) return "baseline";
-  return isa == Isa::kAvx2 ? "avx2" : "avx512";
+std::string NativeInstructionSet(Precision precision) {
+  return InstructionSetOf({BestIsa(), precision});
 }
 
-Isa BestIsaOf(const std::string& instruction_set) {
+std::string InstructionSetOf(const Arithmetic& arithmetic) {
+  if (arithmetic.isa == Isa::kPortable) return "baseline";
+  if (arithmetic.isa == Isa::kAvx2) return "avx2";
+  return arithmetic.isa == Isa::kAmxBf16 &&
+                 arithmetic.precision == Precision::kBf16
+             ? "amx"
+             : "avx512";
+}
+
+Isa BestIsaOf(const std::string& instruction_set, Precision precision) {
   if (instruction_set == "baseline") return Isa::kPortable;
-  return instruction_set == "avx2" ? Isa::kAvx2 : Isa::kAvx512Bf16;
+  if (instruction_set == "avx2") return Isa::kAvx2;
+  return instruction_set == "avx512" && precision == Precision::kBf16
+             ? Isa::kAvx512Bf16
+             : Isa::kAmxBf16;
 }
 
 }  // namespace charrnn

@@ -45,13 +45,13 @@ absl::StatusOr<std::optional<WorkerEnvironment>> ReadWorkerEnvironment(
     const std::map<std::string, std::string>& variables);
 
 // The best instruction set of this machine's CPU that makes a difference to
-// sums: "avx512", "avx2" or "baseline".
-std::string NativeInstructionSet();
+// sums in `precision`: "amx", in bf16 alone, "avx512", "avx2" or "baseline".
+std::string NativeInstructionSet(Precision precision);
 
-// That of a machine whose fused kernels are to compute with `isa`; and the best
-// that they may compute with where hosts have agreed on `instruction_set`.
-std::string InstructionSetOf(Isa isa);
-Isa BestIsaOf(const std::string& instruction_set);
+// That of a machine whose fused kernels are to compute so; and the best that
+// they may compute with where hosts have agreed on `instruction_set`.
+std::string InstructionSetOf(const Arithmetic& arithmetic);
+Isa BestIsaOf(const std::string& instruction_set, Precision precision);
 
 }  // namespace charrnn
 

@@ -147,21 +147,38 @@ TEST(WorkerEnvironmentTest, AnotherInstructionSetIsAskedForOfEachLibrary) {
   }
 }
 
+TEST(WorkerEnvironmentTest, WithoutAmxLibTorchDoesWithoutItToo) {
+  WorkerEnvironment worker = SomeWorker();
+  worker.instruction_set = "avx512";
+  std::map<std::string, std::string> variables = ToVariables(worker, "amx");
+  variables.erase("CHARRNN_WORKER");
+  EXPECT_THAT(variables, ::testing::ElementsAre(
+                             Pair("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")));
+}
+
 TEST(WorkerEnvironmentTest, TheNativeInstructionSetIsOneOfThoseThatAreKnown) {
-  EXPECT_THAT(NativeInstructionSet(),
-              ::testing::AnyOf("avx512", "avx2", "baseline"));
-  EXPECT_EQ(NativeInstructionSet() == "baseline",
+  const std::string fp32 = NativeInstructionSet(Precision::kFp32);
+  EXPECT_THAT(fp32, ::testing::AnyOf("avx512", "avx2", "baseline"));
+  EXPECT_EQ(fp32 == "baseline",
             !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")));
+  // Only AMX, which products in bf16 are computed with, makes a difference.
+  EXPECT_EQ(NativeInstructionSet(Precision::kBf16),
+            BestIsa() == Isa::kAmxBf16 ? "amx" : fp32);
 }
 
 TEST(InstructionSetTest, KernelsComputeWithinWhatHostsHaveAgreedOn) {
-  for (const Isa isa : kAllIsas) {
-    EXPECT_GE(BestIsaOf(InstructionSetOf(isa)), isa);
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    const auto agreed = [&](Isa isa) {
+      return BestIsaOf(InstructionSetOf({isa, precision}), precision);
+    };
+    for (const Isa isa : kAllIsas) EXPECT_GE(agreed(isa), isa);
+    EXPECT_EQ(agreed(Isa::kPortable), Isa::kPortable);
+    EXPECT_EQ(agreed(Isa::kAvx2), Isa::kAvx2);
+    // No more than what LibTorch's libraries are told.
+    EXPECT_EQ(InstructionSetOf({BestIsa(), precision}),
+              NativeInstructionSet(precision));
   }
-  EXPECT_EQ(BestIsaOf(InstructionSetOf(Isa::kPortable)), Isa::kPortable);
-  EXPECT_EQ(BestIsaOf(InstructionSetOf(Isa::kAvx2)), Isa::kAvx2);
-  // No more than what LibTorch's libraries are told.
-  EXPECT_EQ(InstructionSetOf(BestIsa()), NativeInstructionSet());
+  EXPECT_EQ(BestIsaOf("avx512", Precision::kBf16), Isa::kAvx512Bf16);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "dist/worker_environment.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "model/kernels/arithmetic.h"
 #include "testing/dist_job.h"
 #include "testing/run_outcome.h"
 #include "testing/status_matchers.h"
@@ -32,16 +33,18 @@ std::vector<std::string> Flags() {
 }
 
 SubprocessResult Train(const Workplace& workplace, const std::string& run_dir,
-                       const std::string& isa) {
+                       const std::string& isa, const std::string& precision) {
   std::vector<std::string> flags = Flags();
   flags.push_back(absl::StrCat("--run_dir=", run_dir));
+  flags.push_back(absl::StrCat("--precision=", precision));
   flags.push_back(absl::StrCat("--isa=", isa));
   return workplace.Run("train", workplace.Here(flags));
 }
 
-// A host that can do only what every CPU can comes to the job, and leaves it
-// again.
-void ComeAndLeave(const std::string& address) {
+// A host that can do no more than `instruction_set` comes to the job, and
+// leaves it again.
+void ComeAndLeave(const std::string& address,
+                  const std::string& instruction_set) {
   CoordinatorClient client({address, {}});
   const absl::Time end = absl::Now() + absl::Minutes(2);
   wire::RegisterHostRequest request;
@@ -54,24 +57,24 @@ void ComeAndLeave(const std::string& address) {
   request.set_host_id("id-old");
   request.set_host_name("old");
   request.set_slots(1);
-  request.set_instruction_set("baseline");
+  request.set_instruction_set(instruction_set);
   CHARRNN_ASSERT_OK_AND_ASSIGN(const auto registered,
                                client.RegisterHost(request, kCallTimeout));
-  EXPECT_EQ(registered.instruction_set(), "baseline");
+  EXPECT_EQ(registered.instruction_set(), instruction_set);
   wire::LeaveHostRequest leave;
   leave.set_host_id("id-old");
   EXPECT_THAT(client.LeaveHost(leave, kCallTimeout).status(), IsOk());
 }
 
-TEST(InstructionSetsTest, TheLeastOfAllHostsIsWhatAllComputeWith) {
-  if (NativeInstructionSet() == "baseline") {
-    GTEST_SKIP() << "this CPU can do no more than every other";
-  }
+// A host that has all that this machine has, and one with `least`, which is
+// that of kernels for `isa`, come to what these come to.
+void CheckThatAllComputeWith(const std::string& least, const std::string& isa,
+                             const std::string& precision) {
   const Workplace workplace;
   workplace.Write("text.txt", PlainText(130));
-  ASSERT_EQ(Train(workplace, "native", "auto").exit_code, 0);
-  ASSERT_EQ(Train(workplace, "baseline", "portable").exit_code, 0);
-  const auto expected = RunOutcome(workplace, "baseline");
+  ASSERT_EQ(Train(workplace, "native", "auto", precision).exit_code, 0);
+  ASSERT_EQ(Train(workplace, "least", isa, precision).exit_code, 0);
+  const auto expected = RunOutcome(workplace, "least");
   // Or this test would prove nothing.
   ASSERT_NE(RunOutcome(workplace, "native").at("model.safetensors"),
             expected.at("model.safetensors"));
@@ -81,10 +84,11 @@ TEST(InstructionSetsTest, TheLeastOfAllHostsIsWhatAllComputeWith) {
       {"--nnodes=1:2",
        absl::StrCat("--join_window=", absl::FormatDuration(kJoinWindow))});
   std::vector<std::string> flags = Flags();
+  flags.push_back(absl::StrCat("--precision=", precision));
   flags.push_back("--nproc_per_node=2");
   flags.push_back("--nnodes=1:2");
   const auto host = job.StartHost(flags);
-  ASSERT_NO_FATAL_FAILURE(ComeAndLeave(job.Address()));
+  ASSERT_NO_FATAL_FAILURE(ComeAndLeave(job.Address(), least));
   const auto result = host->Wait();
   ASSERT_THAT(result.status(), IsOk());
   EXPECT_EQ(result->exit_code, 0) << result->stderr_text;
@@ -93,6 +97,20 @@ TEST(InstructionSetsTest, TheLeastOfAllHostsIsWhatAllComputeWith) {
   for (const char* what : {"model.safetensors", "optimizer.safetensors"}) {
     EXPECT_TRUE(outcome.at(what) == expected.at(what)) << what;
   }
+}
+
+TEST(InstructionSetsTest, TheLeastOfAllHostsIsWhatAllComputeWith) {
+  if (NativeInstructionSet(Precision::kFp32) == "baseline") {
+    GTEST_SKIP() << "this CPU can do no more than every other";
+  }
+  CheckThatAllComputeWith("baseline", "portable", "fp32");
+}
+
+TEST(InstructionSetsTest, InBf16AHostWithoutAmxCounts) {
+  if (NativeInstructionSet(Precision::kBf16) != "amx") {
+    GTEST_SKIP() << "this CPU has no AMX";
+  }
+  CheckThatAllComputeWith("avx512", "avx512_bf16", "bf16");
 }
 
 }  // namespace

@@ -111,13 +111,13 @@ absl::Status CheckContract(absl::string_view job, absl::string_view theirs) {
 
 absl::StatusOr<std::string> CommonInstructionSet(absl::string_view a,
                                                  absl::string_view b) {
-  constexpr std::array<absl::string_view, 3> kOrder = {"baseline", "avx2",
-                                                       "avx512"};
+  constexpr std::array<absl::string_view, 4> kOrder = {"baseline", "avx2",
+                                                       "avx512", "amx"};
   for (const absl::string_view name : {a, b}) {
     if (std::find(kOrder.begin(), kOrder.end(), name) == kOrder.end()) {
       return absl::InvalidArgumentError(
           absl::StrCat("unknown instruction set '", name,
-                       "': it must be baseline, avx2 or avx512"));
+                       "': it must be baseline, avx2, avx512 or amx"));
     }
   }
   return std::string(*std::find_if(

@@ -19,8 +19,8 @@ namespace charrnn {
 absl::Status CheckContract(absl::string_view job, absl::string_view theirs);
 
 // The instruction set with which two hosts get the same bits: the lesser one of
-// "baseline", "avx2" and "avx512". InvalidArgument, naming it, for another
-// name.
+// "baseline", "avx2", "avx512" and "amx". InvalidArgument, naming it, for
+// another name.
 absl::StatusOr<std::string> CommonInstructionSet(absl::string_view a,
                                                  absl::string_view b);
 

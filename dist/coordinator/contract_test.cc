@@ -156,9 +156,9 @@ TEST(ContractTest, ValuesOfAnyTypeAreCompared) {
 }
 
 TEST(CommonInstructionSetTest, IsTheLesserOne) {
-  const char* const order[] = {"baseline", "avx2", "avx512"};
-  for (int a = 0; a < 3; ++a) {
-    for (int b = 0; b < 3; ++b) {
+  const char* const order[] = {"baseline", "avx2", "avx512", "amx"};
+  for (int a = 0; a < 4; ++a) {
+    for (int b = 0; b < 4; ++b) {
       EXPECT_THAT(CommonInstructionSet(order[a], order[b]),
                   IsOkAndHolds(order[a < b ? a : b]));
     }

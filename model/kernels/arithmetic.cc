@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "model/kernels/amx_tile.h"
 
 namespace charrnn {
 
@@ -17,7 +18,7 @@ absl::StatusOr<Isa> ParseIsa(absl::string_view name) {
     if (name == IsaName(isa)) return isa;
   }
   return absl::InvalidArgumentError(
-      "must be avx512_bf16, avx512, avx2 or portable");
+      "must be amx_bf16, avx512_bf16, avx512, avx2 or portable");
 }
 
 absl::string_view IsaName(Isa isa) {
@@ -30,6 +31,8 @@ absl::string_view IsaName(Isa isa) {
       return "avx512";
     case Isa::kAvx512Bf16:
       return "avx512_bf16";
+    case Isa::kAmxBf16:
+      return "amx_bf16";
   }
   return "";
 }
@@ -55,7 +58,8 @@ Isa BestIsa() {
                     __builtin_cpu_supports("avx512bitalg") &&
                     __builtin_cpu_supports("avx512vpopcntdq") &&
                     __builtin_cpu_supports("vpclmulqdq");
-  return bf16 ? Isa::kAvx512Bf16 : Isa::kAvx512;
+  if (!bf16) return Isa::kAvx512;
+  return HasAmx() ? Isa::kAmxBf16 : Isa::kAvx512Bf16;
 }
 
 int64_t NumbersPerElement(Precision precision) {

@@ -12,19 +12,21 @@
 namespace charrnn {
 
 // Instruction sets that there are kernels for, each one including those before
-// it. In fp32 kAvx2, kAvx512 and kAvx512Bf16 compute the same bits: every sum's
-// order is written down, in terms of 16 columns and not of a vector's width.
+// it. In fp32 all but kPortable compute the same bits: every sum's order is
+// written down, in terms of 16 columns and not of a vector's width.
 enum class Isa {
   kPortable,    // what every x86-64 has; no fused multiply-add
   kAvx2,        // with FMA
   kAvx512,      // F, BW, DQ and VL
   kAvx512Bf16,  // and what came up to Ice Lake, and BF16
+  kAmxBf16,     // and AMX with BF16, which products in bf16 are computed with
 };
 
 inline constexpr Isa kAllIsas[] = {Isa::kPortable, Isa::kAvx2, Isa::kAvx512,
-                                   Isa::kAvx512Bf16};
+                                   Isa::kAvx512Bf16, Isa::kAmxBf16};
 
-// "portable", "avx2", "avx512" or "avx512_bf16". InvalidArgument otherwise.
+// "portable", "avx2", "avx512", "avx512_bf16" or "amx_bf16". InvalidArgument
+// otherwise.
 absl::StatusOr<Isa> ParseIsa(absl::string_view name);
 absl::string_view IsaName(Isa isa);
 

@@ -21,6 +21,7 @@ TEST(IsaTest, ParsesItsOwnNames) {
   EXPECT_EQ(IsaName(Isa::kAvx2), "avx2");
   EXPECT_EQ(IsaName(Isa::kAvx512), "avx512");
   EXPECT_EQ(IsaName(Isa::kAvx512Bf16), "avx512_bf16");
+  EXPECT_EQ(IsaName(Isa::kAmxBf16), "amx_bf16");
 }
 
 TEST(IsaTest, RefusesOtherNamesAndSaysWhichThereAre) {
@@ -28,7 +29,8 @@ TEST(IsaTest, RefusesOtherNamesAndSaysWhichThereAre) {
        {"", "AVX2", " avx2", "avx2 ", "avx", "avx512bf16", "neon"}) {
     EXPECT_THAT(ParseIsa(name),
                 StatusIs(absl::StatusCode::kInvalidArgument,
-                         "must be avx512_bf16, avx512, avx2 or portable"));
+                         "must be amx_bf16, avx512_bf16, avx512, avx2 or "
+                         "portable"));
   }
 }
 
@@ -69,11 +71,11 @@ TEST(CheckSupportedTest, TakesWhatTheMachineHasInFp32) {
 }
 
 TEST(CheckSupportedTest, NamesTheBestOfAMachineThatHasLess) {
-  if (BestIsa() == Isa::kAvx512Bf16) {
+  if (BestIsa() == Isa::kAmxBf16) {
     GTEST_SKIP() << "this machine has everything";
   }
   for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
-    EXPECT_THAT(CheckSupported({Isa::kAvx512Bf16, precision}),
+    EXPECT_THAT(CheckSupported({Isa::kAmxBf16, precision}),
                 StatusIs(absl::StatusCode::kInvalidArgument,
                          absl::StrCat("this machine's CPU has no more than ",
                                       IsaName(BestIsa()))));
@@ -81,10 +83,10 @@ TEST(CheckSupportedTest, NamesTheBestOfAMachineThatHasLess) {
 }
 
 TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
-  const bool has = BestIsa() == Isa::kAvx512Bf16;
+  const bool has = BestIsa() >= Isa::kAvx512Bf16;
   EXPECT_EQ(CheckSupported({Isa::kAvx512Bf16, Precision::kBf16}).ok(), has);
   for (const Isa isa : kAllIsas) {
-    if (isa == Isa::kAvx512Bf16 || isa > BestIsa()) continue;
+    if (isa >= Isa::kAvx512Bf16 || isa > BestIsa()) continue;
     EXPECT_THAT(
         CheckSupported({isa, Precision::kBf16}),
         StatusIs(absl::StatusCode::kInvalidArgument,
@@ -99,8 +101,10 @@ TEST(ArithmeticTest, AllThatAreSupportedAreListed) {
   const std::vector<Arithmetic> all =
       SupportedArithmetics({Precision::kInt8, Precision::kBf16});
   // 8 bits need no instructions of their own, bf16 those of the best.
-  const bool has_bf16 = BestIsa() == Isa::kAvx512Bf16;
-  ASSERT_EQ(all.size(), static_cast<size_t>(BestIsa()) + 1 + has_bf16);
+  const bool has_bf16 = BestIsa() >= Isa::kAvx512Bf16;
+  const bool has_amx = BestIsa() == Isa::kAmxBf16;
+  ASSERT_EQ(all.size(),
+            static_cast<size_t>(BestIsa()) + 1 + has_bf16 + has_amx);
   for (const Arithmetic& arithmetic : all) {
     EXPECT_THAT(CheckSupported(arithmetic), IsOk());
   }

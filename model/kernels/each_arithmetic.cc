@@ -21,12 +21,14 @@ std::vector<Arithmetic> Fp32Arithmetics() {
   return {{Isa::kPortable, Precision::kFp32},
           {Isa::kAvx2, Precision::kFp32},
           {Isa::kAvx512, Precision::kFp32},
-          {Isa::kAvx512Bf16, Precision::kFp32}};
+          {Isa::kAvx512Bf16, Precision::kFp32},
+          {Isa::kAmxBf16, Precision::kFp32}};
 }
 
 std::vector<Arithmetic> AllArithmetics() {
   std::vector<Arithmetic> all = Fp32Arithmetics();
   all.push_back({Isa::kAvx512Bf16, Precision::kBf16});
+  all.push_back({Isa::kAmxBf16, Precision::kBf16});
   return all;
 }
 

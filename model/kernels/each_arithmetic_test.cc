@@ -23,7 +23,8 @@ TEST(ArithmeticsTest, EachHasANameOfItsOwn) {
   }
   EXPECT_EQ(names,
             (std::set<std::string>{"portable_fp32", "avx2_fp32", "avx512_fp32",
-                                   "avx512_bf16_fp32", "avx512_bf16_bf16"}));
+                                   "avx512_bf16_fp32", "avx512_bf16_bf16",
+                                   "amx_bf16_fp32", "amx_bf16_bf16"}));
 }
 
 TEST(SameBitsTest, TellsZerosApartButNoEqualNans) {

@@ -130,6 +130,9 @@ void NetworkPass::BackwardLayer(int layer, Times times) {
     }
     step.output = output_gradient_.data() + (time - times.begin) * step_size;
     step.hidden = it.hidden.data() + time * step_size;
+    step.gates_ahead = time > 0 ? step.gates - 4 * step_size : nullptr;
+    step.state_ahead = (IsLstm() ? it.cell : it.hidden).data() +
+                       std::max<int64_t>(0, time - 1) * step_size;
     if (IsLstm()) {
       step.cell = it.cell.data() + time * step_size;
       step.next_cell = step.cell + step_size;

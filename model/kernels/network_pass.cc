@@ -4,13 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 
 #include "absl/types/span.h"
 #include "model/dropout.h"
 #include "model/kernels/aligned_array.h"
+#include "model/kernels/amx_tile.h"
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/dropout_row.h"
 #include "model/kernels/network_weights.h"
+#include "model/kernels/outer_product.h"
 #include "model/kernels/product.h"
 #include "model/kernels/recurrence.h"
 #include "model/kernels/row_math.h"
@@ -23,11 +26,25 @@ namespace {
 // level cache.
 constexpr int64_t kBlockElements = 128;
 
-// An even number of times, so that pairs of bf16 numbers are the same however
-// many rows go along.
+// How many times a block of `rows` rows has.
 int64_t BlockTimes(int64_t rows, Precision precision) {
   const int64_t numbers = kBlockElements * NumbersPerElement(precision);
   return std::max<int64_t>(2, numbers / rows / 2 * 2);
+}
+
+// The same for rows that are these grains. Of each grain a block has as many
+// rows as enter a sum at once, or a multiple of them, so that these are the
+// same whichever grains go along.
+int64_t BlockTimes(int64_t rows, absl::Span<const PassGrain> grains,
+                   const Arithmetic& arithmetic) {
+  int64_t multiple = 1;
+  const int64_t together = OuterProduct::RowsTogether(arithmetic);
+  for (const PassGrain& grain : grains) {
+    multiple = std::lcm(multiple,
+                        together / std::gcd(together, grain.end - grain.begin));
+  }
+  const int64_t times = BlockTimes(rows, arithmetic.precision);
+  return std::max(multiple, times / multiple * multiple);
 }
 
 }  // namespace
@@ -44,9 +61,10 @@ NetworkPass::NetworkPass(const NetworkWeights* weights)
 }
 
 double NetworkPass::Loss(const PassInput& input) {
-  Prepare(input);
-  Forward();
+  const AmxScope tiles;
   const int64_t step = BlockTimes(input.rows, arithmetic_.precision);
+  Prepare(input, step);
+  Forward();
   for (int64_t begin = 0; begin < input.seq_len; begin += step) {
     block_ = {begin, std::min(begin + step, input.seq_len)};
     ComputeLogits(block_, /*backward=*/false);
@@ -56,11 +74,12 @@ double NetworkPass::Loss(const PassInput& input) {
 
 void NetworkPass::LossAndGradient(const PassInput& input,
                                   absl::Span<PassGrain> grains) {
-  Prepare(input);
+  const AmxScope tiles;
+  const int64_t step = BlockTimes(input.rows, grains, arithmetic_);
+  Prepare(input, step);
   Forward();
   sums_.resize(std::max(sums_.size(), grains.size()));
   for (size_t i = 0; i < grains.size(); ++i) BeginSums(grains[i], sums_[i]);
-  const int64_t step = BlockTimes(input.rows, arithmetic_.precision);
   for (int64_t end = input.seq_len; end > 0; end -= step) {
     block_ = {std::max<int64_t>(0, end - step), end};
     ComputeLogits(block_, /*backward=*/true);
@@ -82,10 +101,9 @@ void NetworkPass::LossAndGradient(const PassInput& input,
   }
 }
 
-void NetworkPass::Prepare(const PassInput& input) {
+void NetworkPass::Prepare(const PassInput& input, int64_t block_times) {
   input_ = input;
-  const int64_t block =
-      std::min(input.seq_len, BlockTimes(input.rows, arithmetic_.precision));
+  const int64_t block = std::min(input.seq_len, block_times);
   const int64_t block_rows = block * input.rows;
   losses_.Resize(input.seq_len * input.rows);
   inputs_.resize(input.rows);

@@ -85,7 +85,8 @@ class NetworkPass {
   };
 
   // Forward.
-  void Prepare(const PassInput& input);
+  // `block_times`: how many times are computed at once.
+  void Prepare(const PassInput& input, int64_t block_times);
   void BeginLayer(int layer);
   void Forward();
   void ForwardLayer(int layer);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "model/kernels/aligned_array.h"
+#include "model/kernels/amx_tile.h"
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/packed_matrix.h"
 #include "model/kernels/product.h"
@@ -27,6 +28,7 @@ namespace {
 
 struct PackArguments {
   RowPointers rows;
+  int64_t elements;  // that a column of the factor has
   int64_t offset;
   int64_t columns;  // a multiple of 16
   int panel_blocks;
@@ -75,44 +77,112 @@ void PackFp32(const PackArguments& p) {
 }
 
 #if HWY_TARGET == HWY_AVX3_DL
+// Element `i` of 16 columns; one behind the last row is zero.
+__m512i Bf16Elements(const PackArguments& p, int64_t i, int64_t column) {
+  const auto half = [&](int64_t row) {
+    const __m512 values = row < static_cast<int64_t>(p.rows.size())
+                              ? _mm512_load_ps(p.rows[row] + column)
+                              : _mm512_setzero_ps();
+    return _mm512_cvtepu16_epi32(
+        reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values)));
+  };
+  return _mm512_or_si512(half(2 * i), _mm512_slli_epi32(half(2 * i + 1), 16));
+}
+
 void PackBf16(const PackArguments& p) {
-  const auto size = static_cast<int64_t>(p.rows.size());
-  PackPanels(p, (size + 1) / 2, [&](int64_t i, int64_t column, float* to) {
-    const auto half = [&](int64_t row) {
-      const __m512 values = row < size ? _mm512_load_ps(p.rows[row] + column)
-                                       : _mm512_setzero_ps();
-      return _mm512_cvtepu16_epi32(
-          reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values)));
-    };
-    _mm512_store_si512(
-        to,
-        _mm512_or_si512(half(2 * i), _mm512_slli_epi32(half(2 * i + 1), 16)));
+  PackPanels(p, p.elements, [&](int64_t i, int64_t column, float* to) {
+    _mm512_store_si512(to, Bf16Elements(p, i, column));
   });
 }
+
+// Makes columns rows of 16 times 16 elements: of neighbours, of pairs, of
+// quarters and of halves of vectors.
+void Transpose(__m512i* rows) {
+  __m512i pairs[kBlock];
+  for (int i = 0; i < kBlock; i += 2) {
+    pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+  }
+  for (int i = 0; i < kBlock; i += 4) {
+    rows[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+    rows[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+    rows[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+    rows[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+  }
+  // Quarter q of rows[4 * group + i] is column 4 * q + i of rows 4 * group on.
+  for (int i = 0; i < 4; ++i) {
+    const __m512i low01 = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0x88);
+    const __m512i high01 = _mm512_shuffle_i32x4(rows[i], rows[i + 4], 0xdd);
+    const __m512i low23 = _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0x88);
+    const __m512i high23 =
+        _mm512_shuffle_i32x4(rows[i + 8], rows[i + 12], 0xdd);
+    pairs[i] = _mm512_shuffle_i32x4(low01, low23, 0x88);
+    pairs[i + 4] = _mm512_shuffle_i32x4(high01, high23, 0x88);
+    pairs[i + 8] = _mm512_shuffle_i32x4(low01, low23, 0xdd);
+    pairs[i + 12] = _mm512_shuffle_i32x4(high01, high23, 0xdd);
+  }
+  for (int i = 0; i < kBlock; ++i) rows[i] = pairs[i];
+}
+
+// A left factor for AddAmxProduct: a row of elements for each column.
+void PackBf16Columns(const PackArguments& p) {
+  for (int64_t block = 0; block < p.columns; block += kBlock) {
+    for (int64_t first = 0; first < p.elements; first += kBlock) {
+      __m512i rows[kBlock];
+      for (int64_t i = 0; i < kBlock; ++i) {
+        rows[i] = Bf16Elements(p, first + i, p.offset + block);
+      }
+      Transpose(rows);
+      for (int64_t i = 0; i < kBlock; ++i) {
+        _mm512_store_si512(p.packed + (block + i) * p.elements + first,
+                           rows[i]);
+      }
+    }
+  }
+}
 #endif
+
+// The left factor from column `row` on, which is a row of the sums.
+template <typename Step>
+LeftFactor LeftOf(const SumArguments& p, int64_t row) {
+  if constexpr (kByAmx<Step>) {
+    return {p.left + row * p.elements, p.elements, 1};
+  } else {
+    return {p.left + row / kBlock * kBlock * p.elements + row % kBlock, 1,
+            kBlock};
+  }
+}
 
 // A tile of `kBlocks` blocks of columns, of which `columns` exist.
 template <typename Step, int kBlocks>
 void AddTile(const SumArguments& p, int64_t row, int rows, int64_t column) {
-  Tile<kBlocks> tile;
+  Tile<Step, kBlocks> tile;
   float* const sum = p.sum + row * p.right_columns + column;
   const int64_t columns =
       std::min<int64_t>(tile.kWidth, p.right_columns - column);
+  const LeftFactor left = LeftOf<Step>(p, row);
+  const float* const right = p.right + column * p.elements;
+  if constexpr (kByAmx<Step>) {
+    if (columns == tile.kWidth) {
+      AddAmxProduct({rows, kBlocks, p.elements, left.a, left.row_stride, right,
+                     sum, p.right_columns});
+      return;
+    }
+  }
   tile.Load(rows, sum, p.right_columns, columns);
-  const float* const left =
-      p.left + row / kBlock * kBlock * p.elements + row % kBlock;
-  AddRows<Step, kBlocks>(rows, {left, 1, kBlock}, p.elements,
-                         p.right + column * p.elements, tile.data);
+  AddRows<Step, kBlocks>(rows, left, p.elements, right, tile.data);
   tile.Store(rows, sum, p.right_columns, columns);
 }
 
 template <typename Step, int kBlocks>
 void AddPanel(const SumArguments& p, int64_t column) {
   for (int64_t block = 0; block < p.left_columns; block += kBlock) {
-    ForEachTile(std::min(kBlock, p.left_columns - block), MaxTileRows(kBlocks),
-                [&](int64_t begin, int rows) {
-                  AddTile<Step, kBlocks>(p, block + begin, rows, column);
-                });
+    const TileRows rows(std::min(kBlock, p.left_columns - block),
+                        MaxTileRows<Step>(kBlocks));
+    for (int64_t tile = 0; tile < rows.tiles(); ++tile) {
+      AddTile<Step, kBlocks>(p, block + rows.Begin(tile), rows.Size(tile),
+                             column);
+    }
   }
 }
 
@@ -129,17 +199,30 @@ void AddPanels(const SumArguments& p) {
 
 }  // namespace
 
-void PackFactor(Precision precision, const PackArguments& arguments) {
+void PackRight(const Arithmetic& arithmetic, const PackArguments& arguments) {
 #if HWY_TARGET == HWY_AVX3_DL
-  if (precision == Precision::kBf16) return PackBf16(arguments);
+  if (arithmetic.precision == Precision::kBf16) return PackBf16(arguments);
 #else
-  (void)precision;
+  (void)arithmetic;
 #endif
   PackFp32(arguments);
 }
 
-void AddOuterProducts(Precision precision, const SumArguments& arguments) {
-  WithStep(precision, [&](auto step) { AddPanels<decltype(step)>(arguments); });
+void PackLeft(const Arithmetic& arithmetic, const PackArguments& arguments) {
+  WithStep(arithmetic, [&](auto step) {
+#if HWY_TARGET == HWY_AVX3_DL
+    if constexpr (kByAmx<decltype(step)>) return PackBf16Columns(arguments);
+#else
+    (void)step;
+#endif
+    PackRight(arithmetic, arguments);
+  });
+}
+
+void AddOuterProducts(const Arithmetic& arithmetic,
+                      const SumArguments& arguments) {
+  WithStep(arithmetic,
+           [&](auto step) { AddPanels<decltype(step)>(arguments); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -150,12 +233,18 @@ HWY_AFTER_NAMESPACE();
 namespace charrnn {
 namespace {
 
+// How many elements `rows` rows are, whole runs.
 int64_t Elements(const Arithmetic& arithmetic, int64_t rows) {
-  const int64_t numbers = NumbersPerElement(arithmetic.precision);
-  return (rows + numbers - 1) / numbers;
+  const int64_t run = OuterProduct::RowsTogether(arithmetic);
+  return (rows + run - 1) / run * run / NumbersPerElement(arithmetic.precision);
 }
 
 }  // namespace
+
+int64_t OuterProduct::RowsTogether(const Arithmetic& arithmetic) {
+  if (arithmetic.precision != Precision::kBf16) return 1;
+  return arithmetic.isa == Isa::kAmxBf16 ? kAmxRun : 2;
+}
 
 void OuterProduct::Reserve(int64_t rows, int64_t left_columns,
                            int64_t right_columns) {
@@ -168,9 +257,10 @@ void OuterProduct::SetRight(RowPointers rows, int64_t columns) {
   num_rows_ = static_cast<int64_t>(rows.size());
   right_columns_ = columns;
   const int64_t padded = PaddedColumns(columns);
-  right_.Resize(Elements(arithmetic_, num_rows_) * padded);
-  CHARRNN_KERNEL(arithmetic_.isa, PackFactor)
-  (arithmetic_.precision, {rows, 0, padded, kProductBlocks, right_.data()});
+  const int64_t elements = Elements(arithmetic_, num_rows_);
+  right_.Resize(elements * padded);
+  CHARRNN_KERNEL(arithmetic_.isa, PackRight)
+  (arithmetic_, {rows, elements, 0, padded, kProductBlocks, right_.data()});
 }
 
 void OuterProduct::Add(RowPointers rows, int64_t offset, int64_t columns,
@@ -178,11 +268,11 @@ void OuterProduct::Add(RowPointers rows, int64_t offset, int64_t columns,
   const int64_t elements = Elements(arithmetic_, num_rows_);
   const int64_t padded = PaddedColumns(columns);
   left_.Resize(elements * padded);
-  CHARRNN_KERNEL(arithmetic_.isa, PackFactor)
-  (arithmetic_.precision,
-   {rows, offset, padded, /*panel_blocks=*/1, left_.data()});
+  CHARRNN_KERNEL(arithmetic_.isa, PackLeft)
+  (arithmetic_,
+   {rows, elements, offset, padded, /*panel_blocks=*/1, left_.data()});
   CHARRNN_KERNEL(arithmetic_.isa, AddOuterProducts)
-  (arithmetic_.precision,
+  (arithmetic_,
    {elements, left_.data(), columns, right_.data(), right_columns_, sum});
 }
 

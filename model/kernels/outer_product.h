@@ -16,10 +16,13 @@ using RowPointers = absl::Span<const float* const>;
 // Sums of outer products, which gradients of weights are:
 //   sum[m, n] += sum over k of left[k, m] * right[k, n]
 // Each element is one sum in the order of k, so that rows may come in any
-// number of calls, an even number of them in each but the last. Keeps its work
-// space; for one thread at a time.
+// number of calls, a multiple of RowsTogether() of them in each but the last.
+// Keeps its work space; for one thread at a time.
 class OuterProduct {
  public:
+  // How many rows enter a sum at once.
+  static int64_t RowsTogether(const Arithmetic& arithmetic);
+
   explicit OuterProduct(const Arithmetic& arithmetic)
       : arithmetic_(arithmetic) {}
 

@@ -26,19 +26,13 @@ namespace {
 template <typename Step, int kBlocks>
 void ComputePanel(const ProductArguments& p, int64_t panel) {
   const int64_t column = panel * p.right->panel_blocks() * kBlock;
-  ForEachTile(p.rows, MaxTileRows(kBlocks), [&](int64_t begin, int rows) {
-    Tile<kBlocks> tile;
-    if (p.bias == nullptr) {
-      tile.Clear(rows);
-    } else {
-      tile.Fill(rows, p.bias + column);
-    }
-    AddRows<Step, kBlocks>(
-        rows, {p.left.data + begin * p.left.stride, p.left.stride, 1},
-        p.right->inner(), p.right->Panel(panel), tile.data);
-    tile.Store(rows, p.output + begin * p.output_stride + column,
-               p.output_stride);
-  });
+  ForEachTile<Step, kBlocks>(
+      p.rows, {p.left.data, p.left.stride, 1}, p.right->inner(),
+      p.right->Panel(panel), p.bias == nullptr ? nullptr : p.bias + column,
+      [&](int64_t begin, int rows, auto& tile) {
+        tile.Store(rows, p.output + begin * p.output_stride + column,
+                   p.output_stride);
+      });
 }
 
 // The product of one row.
@@ -58,9 +52,11 @@ void ComputeRow(const ProductArguments& p) {
 
 template <typename Step>
 void ComputePanels(const ProductArguments& p) {
-  if (p.rows == 1) {
-    ComputeRow<Step>(p);
-    return;
+  if constexpr (!kByAmx<Step>) {
+    if (p.rows == 1) {
+      ComputeRow<Step>(p);
+      return;
+    }
   }
   for (int64_t panel = 0; panel < p.right->num_panels(); ++panel) {
     WithBlocks(p.right->BlocksOf(panel), [&](auto blocks) {
@@ -71,8 +67,9 @@ void ComputePanels(const ProductArguments& p) {
 
 }  // namespace
 
-void ComputeProduct(Precision precision, const ProductArguments& arguments) {
-  WithStep(precision,
+void ComputeProduct(const Arithmetic& arithmetic,
+                    const ProductArguments& arguments) {
+  WithStep(arithmetic,
            [&](auto step) { ComputePanels<decltype(step)>(arguments); });
 }
 
@@ -91,7 +88,7 @@ namespace charrnn {
 
 void Product(const Arithmetic& arithmetic, const ProductArguments& arguments) {
   CHARRNN_KERNEL(arithmetic.isa, ComputeProduct)
-  (arithmetic.precision, arguments);
+  (arithmetic, arguments);
 }
 
 void ToFactor(const Arithmetic& arithmetic, const float* values, int64_t n,

@@ -99,15 +99,13 @@ template <int kBlocks>
 void ComputePanel(const QuantizedArguments& p, int64_t panel) {
   const int64_t column = panel * p.right->panel_blocks() * kBlock;
   const int64_t inner = p.right->inner();
-  ForEachTile(p.rows, MaxTileRows(kBlocks), [&](int64_t begin, int rows) {
-    Tile<kBlocks> tile;
-    tile.Clear(rows);
-    AddRows<Int8Step, kBlocks>(rows, {p.left + begin * inner, inner, 1}, inner,
-                               p.right->data() + column * inner, tile.data);
-    for (int m = 0; m < rows; ++m) {
-      Finish(p, begin + m, column, kBlocks * kBlock, tile.Row(m));
-    }
-  });
+  ForEachTile<Int8Step, kBlocks>(
+      p.rows, {p.left, inner, 1}, inner, p.right->data() + column * inner,
+      nullptr, [&](int64_t begin, int rows, auto& tile) {
+        for (int m = 0; m < rows; ++m) {
+          Finish(p, begin + m, column, kBlocks * kBlock, tile.Row(m));
+        }
+      });
 }
 
 void ComputePanels(const QuantizedArguments& p) {

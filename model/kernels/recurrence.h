@@ -82,6 +82,10 @@ struct BackwardStep {
   const float* hidden = nullptr;  // before the step; GRU only
   const float* cell = nullptr;    // before the step; LSTM only
   const float* next_cell = nullptr;
+  // `gates`, and `hidden` or `cell`, of the step that comes next, which are
+  // only asked for; null: none comes.
+  const float* gates_ahead = nullptr;
+  const float* state_ahead = nullptr;
   // What the step forward has kept, and afterwards their gradients.
   float* gates = nullptr;
   // In bf16, gradients of the hidden part as a left factor, rows of

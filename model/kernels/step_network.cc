@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "model/config.h"
 #include "model/kernels/aligned_array.h"
+#include "model/kernels/amx_tile.h"
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/network_weights.h"
 #include "model/kernels/packed_matrix.h"
@@ -78,6 +79,7 @@ StepNetwork::StepNetwork(const StepWeights* weights, int64_t rows)
 }
 
 void StepNetwork::Begin(absl::Span<const int32_t> prompt) {
+  const AmxScope tiles;
   for (Layer& layer : layers_) {
     std::memset(layer.hidden.data(), 0, layer.hidden.size() * sizeof(float));
     if (layer.cell.size() > 0) {
@@ -109,6 +111,7 @@ void StepNetwork::Begin(absl::Span<const int32_t> prompt) {
 const float* StepNetwork::Step(absl::Span<const int32_t> symbols) {
   CHARRNN_CHECK(static_cast<int64_t>(symbols.size()) == rows_)
       << symbols.size() << " symbols for " << rows_ << " rows";
+  const AmxScope tiles;
   Advance(symbols.data(), 1, rows_);
   const Layer& last = layers_.back();
   Multiply(weights_.output_, rows_, Factors(last), last.scales.data(),

@@ -14,7 +14,7 @@
 
 // The function that is compiled for `isa` under the name `function`.
 #define CHARRNN_KERNEL(isa, function)              \
-  ((isa) == Isa::kAvx512Bf16 ? N_AVX3_DL::function \
+  ((isa) >= Isa::kAvx512Bf16 ? N_AVX3_DL::function \
    : (isa) == Isa::kAvx512   ? N_AVX3::function    \
    : (isa) == Isa::kAvx2     ? N_AVX2::function    \
                              : N_SCALAR::function)

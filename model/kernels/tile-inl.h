@@ -11,11 +11,13 @@
 #define CHARRNN_MODEL_KERNELS_TILE_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
 
+#include "model/kernels/amx_tile.h"
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/vector-inl.h"
 
@@ -41,18 +43,30 @@ struct Bf16Step {
     return Floats{_mm512_dpbf16_ps(sum.raw, pairs(a), pairs(b))};
   }
 };
+
+// Has no single step: AddAmxProduct makes a tile's sums as a whole.
+struct AmxStep {};
+template <typename Step>
+constexpr bool kByAmx = std::is_same_v<Step, AmxStep>;
+#else
+template <typename Step>
+constexpr bool kByAmx = false;
 #endif
 
-// Calls f with the step of `precision`.
+// Calls f with the step of `arithmetic`.
 template <typename F>
-HWY_INLINE void WithStep(Precision precision, const F& f) {
+HWY_INLINE void WithStep(const Arithmetic& arithmetic, const F& f) {
 #if HWY_TARGET == HWY_AVX3_DL
-  if (precision == Precision::kBf16) {
-    f(Bf16Step());
+  if (arithmetic.precision == Precision::kBf16) {
+    if (arithmetic.isa == Isa::kAmxBf16) {
+      f(AmxStep());
+    } else {
+      f(Bf16Step());
+    }
     return;
   }
 #else
-  (void)precision;  // there is none but fp32
+  (void)arithmetic;  // there is none but fp32
 #endif
   f(Fp32Step());
 }
@@ -78,7 +92,9 @@ constexpr int kMaxAccumulators = 24;
 #endif
 
 // The most rows of a tile of `blocks` blocks.
+template <typename Step>
 constexpr int MaxTileRows(int blocks) {
+  if (kByAmx<Step>) return kAmxRows;
   const int rows = kMaxAccumulators / blocks;
   return rows < 8 ? rows : 8;
 }
@@ -131,33 +147,47 @@ HWY_INLINE void AddBlocks(LeftFactor left, int64_t n, const float* b,
   }
 }
 
-// The same with a number of rows that is known late, at most
-// MaxTileRows(kBlocks).
-template <typename Step, int kBlocks, int kRows = MaxTileRows(kBlocks)>
-HWY_INLINE void AddRows(int rows, LeftFactor left, int64_t n, const float* b,
-                        float* tile) {
+// The same with a number of rows that is known late, at most `kRows`.
+template <typename Step, int kBlocks, int kRows>
+HWY_INLINE void AddRowsUpTo(int rows, LeftFactor left, int64_t n,
+                            const float* b, float* tile) {
   if constexpr (kRows > 1) {
     if (rows < kRows) {
-      AddRows<Step, kBlocks, kRows - 1>(rows, left, n, b, tile);
+      AddRowsUpTo<Step, kBlocks, kRows - 1>(rows, left, n, b, tile);
       return;
     }
   }
   AddBlocks<Step, kRows, kBlocks>(left, n, b, tile);
 }
 
+// The same with at most MaxTileRows<Step>(kBlocks) rows. Where kByAmx, the left
+// factor's `sum_stride` has to be 1.
+template <typename Step, int kBlocks>
+HWY_INLINE void AddRows(int rows, LeftFactor left, int64_t n, const float* b,
+                        float* tile) {
+  if constexpr (kByAmx<Step>) {
+    constexpr int64_t kWidth = kBlocks * kBlock;
+    AddAmxProduct({rows, kBlocks, n, left.a, left.row_stride, b, tile, kWidth});
+  } else {
+    AddRowsUpTo<Step, kBlocks, MaxTileRows<Step>(kBlocks)>(rows, left, n, b,
+                                                           tile);
+  }
+}
+
 // A tile on its way through memory, in the first level cache.
-template <int kBlocks>
+template <typename Step, int kBlocks>
 struct Tile {
   static constexpr int64_t kWidth = kBlocks * kBlock;
 
   // Row `m` of it.
   HWY_INLINE float* Row(int64_t m) { return data + m * kWidth; }
 
-  // Makes the first `rows` rows zero, or equal to row[0, kWidth).
-  HWY_INLINE void Clear(int rows) {
-    std::memset(data, 0, static_cast<size_t>(rows * kWidth) * sizeof(float));
-  }
-  HWY_INLINE void Fill(int rows, const float* row) {
+  // Makes the first `rows` rows equal to row[0, kWidth); null: zeros.
+  HWY_INLINE void Begin(int rows, const float* row) {
+    if (row == nullptr) {
+      std::memset(data, 0, static_cast<size_t>(rows * kWidth) * sizeof(float));
+      return;
+    }
     for (int m = 0; m < rows; ++m) {
       std::memcpy(Row(m), row, kWidth * sizeof(float));
     }
@@ -167,7 +197,7 @@ struct Tile {
   // apart, the others being zero, and writes these there.
   HWY_INLINE void Load(int rows, const float* from, int64_t stride,
                        int64_t columns) {
-    if (columns < kWidth) Clear(rows);
+    if (columns < kWidth) Begin(rows, nullptr);
     for (int m = 0; m < rows; ++m) {
       Copy(from + m * stride, Row(m), columns);
     }
@@ -177,7 +207,7 @@ struct Tile {
     for (int m = 0; m < rows; ++m) Copy(Row(m), to + m * stride, columns);
   }
 
-  alignas(64) float data[MaxTileRows(kBlocks) * kWidth];
+  alignas(64) float data[MaxTileRows<Step>(kBlocks) * kWidth];
 
  private:
   // A whole row's size is known to the compiler, which is worth a branch.
@@ -205,14 +235,45 @@ HWY_INLINE void WithBlocks(int64_t blocks, const F& f) {
   }
 }
 
-// Calls f(first row, rows) for tiles of nearly equal height that make up `rows`
-// rows.
-template <typename F>
-HWY_INLINE void ForEachTile(int64_t rows, int max_rows, const F& f) {
-  const int64_t tiles = (rows + max_rows - 1) / max_rows;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t begin = tile * rows / tiles;
-    f(begin, static_cast<int>((tile + 1) * rows / tiles - begin));
+// Tiles of nearly equal height that make up `rows` rows.
+class TileRows {
+ public:
+  TileRows(int64_t rows, int max_rows)
+      : rows_(rows), tiles_((rows + max_rows - 1) / max_rows) {}
+
+  int64_t tiles() const { return tiles_; }
+  int64_t Begin(int64_t tile) const { return tile * rows_ / tiles_; }
+  int Size(int64_t tile) const {
+    return static_cast<int>(Begin(tile + 1) - Begin(tile));
+  }
+
+ private:
+  int64_t rows_;
+  int64_t tiles_;
+};
+
+// Calls f(first row, rows, tile) for tiles of the product of `rows` rows of
+// `left`, whose `sum_stride` is 1, and of b, [n][kBlocks * 16]. Each sum begins
+// with its column's `start`; null: zeros.
+template <typename Step, int kBlocks, typename F>
+HWY_INLINE void ForEachTile(int64_t rows, LeftFactor left, int64_t n,
+                            const float* b, const float* start, const F& f) {
+  const TileRows all(rows, MaxTileRows<Step>(kBlocks));
+  for (int64_t i = 0; i < all.tiles(); ++i) {
+    Tile<Step, kBlocks> tile;
+    const int64_t begin = all.Begin(i);
+    const int tile_rows = all.Size(i);
+    const float* const a = left.a + begin * left.row_stride;
+    if constexpr (kByAmx<Step>) {
+      if (start != nullptr) tile.Begin(tile_rows, start);
+      AddAmxProduct({tile_rows, kBlocks, n, a, left.row_stride, b, tile.data,
+                     tile.kWidth, /*from_zero=*/start == nullptr});
+    } else {
+      tile.Begin(tile_rows, start);
+      AddRows<Step, kBlocks>(tile_rows, {a, left.row_stride, 1}, n, b,
+                             tile.data);
+    }
+    f(begin, tile_rows, tile);
   }
 }
 

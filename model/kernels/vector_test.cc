@@ -46,16 +46,20 @@ void Evaluate(Function function, const AlignedArray<float>& x,
 
 // The most rows of a tile of 1 to 4 blocks.
 std::vector<int> MostRows() {
-  return {MaxTileRows(1), MaxTileRows(2), MaxTileRows(3), MaxTileRows(4)};
+  return {MaxTileRows<Fp32Step>(1), MaxTileRows<Fp32Step>(2),
+          MaxTileRows<Fp32Step>(3), MaxTileRows<Fp32Step>(4)};
 }
 
 // Where tiles begin, and where the last one ends.
 std::vector<int64_t> TileBorders(int64_t rows, int max_rows) {
   std::vector<int64_t> borders = {0};
-  ForEachTile(rows, max_rows, [&](int64_t begin, int tile_rows) {
+  const TileRows all(rows, max_rows);
+  for (int64_t tile = 0; tile < all.tiles(); ++tile) {
     // None is left out, none done twice.
-    if (begin == borders.back()) borders.push_back(begin + tile_rows);
-  });
+    if (all.Begin(tile) == borders.back()) {
+      borders.push_back(all.Begin(tile) + all.Size(tile));
+    }
+  }
   return borders;
 }
 

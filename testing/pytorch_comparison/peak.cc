@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/kernels/amx_tile.h"
 
 namespace charrnn {
 namespace {
@@ -89,6 +90,26 @@ __attribute__((target("avx512f,avx512bf16"))) int64_t Bf16Avx512() {
   return kLoops * kSums512 * 32 * 2;
 }
 
+// With four sums side by side, each factor being used twice.
+__attribute__((target("amx-tile,amx-bf16"))) int64_t Bf16Amx() {
+  // Eight tiles of 16 rows of 64 bytes, full of zeros.
+  alignas(64) uint8_t shapes[64] = {1};
+  for (int tile = 0; tile < 8; ++tile) {
+    shapes[16 + 2 * tile] = 64;
+    shapes[48 + tile] = 16;
+  }
+  asm volatile("" : : "r"(shapes) : "memory");
+  _tile_loadconfig(shapes);
+  for (int64_t loop = 0; loop < kLoops; ++loop) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+  return kLoops * 4 * 16 * 16 * 32 * 2;
+}
+
 Burst Fp32Burst() {
   if (__builtin_cpu_supports("avx512f")) return Fp32Avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
@@ -98,6 +119,7 @@ Burst Fp32Burst() {
 }
 
 Burst Bf16Burst() {
+  if (HasAmx()) return Bf16Amx;
   return __builtin_cpu_supports("avx512bf16") ? Bf16Avx512 : nullptr;
 }
 
