@@ -171,13 +171,15 @@ void NetworkPass::AddLayerGradients(int layer, Times times,
   const Layer& it = At(layer);
   const GateLayout& gates = weights_.gates();
   const int64_t hidden = weights_.config().hidden_dim;
+  // In the first layer the table's rows add up to biases of the input's part.
+  const int64_t biases = (layer == 0 ? gates.backward_input : 4) * units_;
   left_rows_.clear();
   right_rows_.clear();
   ForEachRow(times, grain, [&](int64_t time, int64_t row) {
     const int64_t index = time * input_.rows + row;
     left_rows_.push_back(it.gates.data() + 4 * index * units_);
     right_rows_.push_back(it.hidden.data() + index * units_);
-    AddRow(arithmetic_, 4 * units_, left_rows_.back(),
+    AddRow(arithmetic_, biases, left_rows_.back(),
            sums.biases.data() + 4 * units_ * layer);
   });
   outer_.SetRight(right_rows_, hidden);
@@ -236,6 +238,8 @@ void NetworkPass::FinishSums(const PassGrain& grain, Sums& sums) {
                 config.embedding_dim * sizeof(float));
     left_rows_.push_back(sums.table.data() + i * gate_units_);
     right_rows_.push_back(weights_.EmbeddingOf(symbol));
+    AddRow(arithmetic_, gate_units_, left_rows_.back(),
+           sums.biases.data() + weights_.gates().backward_input * units_);
   }
   outer_fp32_.SetRight(right_rows_, config.embedding_dim);
   for (int gate = 0; gate < weights_.gates().gates; ++gate) {
