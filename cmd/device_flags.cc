@@ -21,10 +21,12 @@ ABSL_FLAG(int, threads, 0, "CPU threads to compute with; 0: all cores.");
 ABSL_FLAG(std::string, kernels, "fused",
           "What computes on the CPU: fused, kernels made for these networks, "
           "or libtorch, its operators, which are slower.");
-ABSL_FLAG(std::string, isa, "auto",
-          "Instruction set of the fused kernels: auto (the best that the CPU "
-          "has), amx_bf16, avx512_bf16, avx512, avx2 or portable. All but "
-          "portable compute the same bits in fp32, all but amx_bf16 in bf16.");
+ABSL_FLAG(
+    std::string, isa, "auto",
+    "Instruction set of the fused kernels: auto (the best that the CPU "
+    "has), amx_bf16, avx512_bf16, avx512, avx2 or portable. In fp32 all "
+    "but portable compute the same bits; bf16 wants one of the first two, "
+    "whose bits differ.");
 
 namespace charrnn {
 namespace {

@@ -139,10 +139,16 @@ absl::StatusOr<std::unique_ptr<CoordinatorServer>> StartCoordinator(
                                   ServerOptions(dist, credentials));
 }
 
+// What the CPU computes in: on a GPU nothing but sums, in fp32.
+Precision CpuPrecision(const Compute& compute, Precision precision) {
+  return compute.device == "cpu" ? precision : Precision::kFp32;
+}
+
 std::string InstructionSetOf(const Compute& compute, Precision precision) {
+  const Precision on_cpu = CpuPrecision(compute, precision);
   return compute.isa.has_value()
-             ? InstructionSetOf(Arithmetic{*compute.isa, precision})
-             : NativeInstructionSet(precision);
+             ? InstructionSetOf(Arithmetic{*compute.isa, on_cpu})
+             : NativeInstructionSet(on_cpu);
 }
 
 // A job as one of its hosts sees it.
@@ -153,7 +159,7 @@ struct Host {
   int threads = 1;  // of each worker
   CoordinatorClient::Options coordinator;
   std::string config_json;
-  Precision precision = Precision::kFp32;  // the job's
+  Precision precision = Precision::kFp32;  // that its CPU computes in
   std::string instruction_set;             // the best that it may compute with
 };
 
@@ -272,7 +278,7 @@ absl::Status RunWithCoordinator(DistRequest dist,
   }
   Host host;
   host.devices = DevicesOf(dist, run.compute.device);
-  host.precision = run.request.precision;
+  host.precision = CpuPrecision(run.compute, run.request.precision);
   host.instruction_set = InstructionSetOf(run.compute, host.precision);
   CHARRNN_ASSIGN_OR_RETURN(host.num_workers,
                            NumWorkers(dist, run.request, host.devices));
@@ -327,7 +333,7 @@ absl::Status RunWithoutCoordinator(DistRequest dist,
     CHARRNN_RETURN_IF_ERROR(CheckHostsText(host.dist, job.training));
     CHARRNN_RETURN_IF_ERROR(
         TrainingKernelsFor(compute.isa, job.training.precision).status());
-    host.precision = job.training.precision;
+    host.precision = CpuPrecision(compute, job.training.precision);
     host.instruction_set = InstructionSetOf(compute, host.precision);
     host.config_json = job.config_json;
     CHARRNN_ASSIGN_OR_RETURN(host.num_workers,

@@ -50,6 +50,12 @@ absl::StatusOr<std::optional<Arithmetic>> KernelsOf(
                            IsaFromFlags(environment.device));
   if (isa.has_value()) {
     isa = std::min(*isa, BestIsaOf(environment.instruction_set, precision));
+    const std::string has = InstructionSetOf({*isa, precision});
+    if (has != environment.instruction_set) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the hosts have agreed on ", environment.instruction_set,
+                       ", and this process may use no more than ", has));
+    }
   }
   return TrainingKernelsFor(isa, precision);
 }

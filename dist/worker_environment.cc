@@ -40,7 +40,9 @@ std::map<std::string, std::string> ToVariables(const WorkerEnvironment& worker,
   std::map<std::string, std::string> variables = {
       {kVariable, told.dump(-1, ' ', false, json::error_handler_t::replace)}};
   if (worker.instruction_set == native) return variables;
-  if (worker.instruction_set == "avx512") {  // and `native` is AMX
+  // And `native` is AMX. (What oneDNN makes of bf16 below that is not the same
+  // on all CPUs; the fused kernels are.)
+  if (worker.instruction_set == "avx512") {
     variables["ONEDNN_MAX_CPU_ISA"] = "AVX512_CORE_BF16";
     return variables;
   }

@@ -181,5 +181,13 @@ TEST(InstructionSetTest, KernelsComputeWithinWhatHostsHaveAgreedOn) {
   EXPECT_EQ(BestIsaOf("avx512", Precision::kBf16), Isa::kAvx512Bf16);
 }
 
+TEST(InstructionSetTest, AmxCountsInBf16Alone) {
+  EXPECT_EQ(InstructionSetOf({Isa::kAmxBf16, Precision::kBf16}), "amx");
+  EXPECT_EQ(InstructionSetOf({Isa::kAmxBf16, Precision::kFp32}), "avx512");
+  EXPECT_EQ(InstructionSetOf({Isa::kAvx512Bf16, Precision::kBf16}), "avx512");
+  EXPECT_EQ(BestIsaOf("avx512", Precision::kFp32), Isa::kAmxBf16);
+  EXPECT_EQ(BestIsaOf("amx", Precision::kBf16), Isa::kAmxBf16);
+}
+
 }  // namespace
 }  // namespace charrnn

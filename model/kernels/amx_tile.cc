@@ -1,6 +1,5 @@
 #include "model/kernels/amx_tile.h"
 
-#include <asm/prctl.h>
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@ namespace {
 // Number of the state that tiles are, for which a process has to ask its kernel
 // (Linux, Documentation/arch/x86/xstate.rst).
 constexpr int kTileData = 18;
+constexpr int kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
 
 bool CpuHasAmx() {
   unsigned eax = 0;
@@ -215,8 +215,10 @@ void AddAmxProduct(const AmxProduct& product) {
     case 3:
       Add<3>(product);
       break;
-    default:
+    case 4:
       Add<4>(product);
+      break;
+    default:
       break;
   }
 }
@@ -229,7 +231,7 @@ namespace charrnn {
 bool HasAmx() {
   static const bool has =
       CpuHasAmx() &&
-      syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, kTileData) == 0;
+      syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
   return has;
 }
 

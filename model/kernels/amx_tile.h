@@ -15,8 +15,10 @@ namespace charrnn {
 // let this process use it, for which the first call asks.
 bool HasAmx();
 
-// Numbers that are added up together, in an order of the processor's own: sums
-// are the same only if they are cut at multiples of so many.
+// Numbers that are added up together: the even ones and the odd ones among
+// them, each in ascending order from zero, then the two of them, and that to
+// the sum (Intel's manual of the architecture, TDPBF16PS). So sums are the same
+// only if they are cut at multiples of so many.
 constexpr int64_t kAmxRun = 32;
 
 // The most rows, and blocks of 16 columns, of a tile.

@@ -1,8 +1,10 @@
 #include "model/kernels/amx_tile.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -77,6 +79,28 @@ class Example {
     return tile;
   }
 
+  // What Compute(n) has to be, to the bit.
+  std::vector<float> InTheOrderOfTheManual() const {
+    std::vector<float> tile(sizes_.rows * (width() + 5), kUntouched);
+    for (int m = 0; m < sizes_.rows; ++m) {
+      for (int64_t j = 0; j < width(); ++j) {
+        float sum = sums_[m * width() + j];
+        for (int64_t k = 0; k < 2 * sizes_.n; k += kAmxRun) {
+          const int64_t end = std::min(k + kAmxRun, 2 * sizes_.n);
+          float halves[2] = {};
+          for (int64_t i = k; i < end; ++i) {
+            float& half = halves[i % 2];
+            half = std::fma(RoundedToBf16(left_[m * 2 * sizes_.n + i]),
+                            RoundedToBf16(Right(i, j)), half);
+          }
+          sum += halves[0] + halves[1];
+        }
+        tile[m * (width() + 5) + j] = sum;
+      }
+    }
+    return tile;
+  }
+
   // Within the rounding of 2 * n products below 1.
   void Check(const std::vector<float>& tile) const {
     const double tolerance = 2e-7 * static_cast<double>(2 * sizes_.n + 1);
@@ -116,6 +140,43 @@ TEST_F(AmxTileTest, AddsUpProductsOfAnySizes) {
         example.Check(example.Compute(n));
       }
     }
+  }
+}
+
+// The order that the manual gives, and so the bits of every CPU with AMX.
+TEST_F(AmxTileTest, AddsUpInTheOrderOfTheManual) {
+  const Example example({3, 2, 40});
+  EXPECT_EQ(example.Compute(40), example.InTheOrderOfTheManual());
+}
+
+TEST_F(AmxTileTest, ShapesChangeWithinAScope) {
+  const AmxScope scope;
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    for (const int rows : {16, 3}) {
+      const AmxScope inner;
+      for (const int64_t n : {32, 24}) {
+        const Example example({rows, 2, n});
+        example.Check(example.Compute(n));
+      }
+    }
+  }
+}
+
+TEST_F(AmxTileTest, BeginsFromZeroWhateverIsThere) {
+  const AlignedArray<float> a = Aligned(std::vector<float>(16, 0));
+  const AlignedArray<float> b = Aligned(std::vector<float>(16 * kColumns, 0));
+  for (const int64_t n : {int64_t{0}, int64_t{16}}) {
+    std::vector<float> sums(kColumns, std::numeric_limits<float>::quiet_NaN());
+    AmxProduct product;
+    product.rows = product.blocks = 1;
+    product.n = n;
+    product.a = a.data();
+    product.b = b.data();
+    product.row_stride = product.sum_stride = kColumns;
+    product.sums = sums.data();
+    product.from_zero = true;
+    AddAmxProduct(product);
+    EXPECT_EQ(sums, std::vector<float>(kColumns, 0)) << n;
   }
 }
 

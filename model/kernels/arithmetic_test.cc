@@ -100,7 +100,7 @@ TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
 TEST(ArithmeticTest, AllThatAreSupportedAreListed) {
   const std::vector<Arithmetic> all =
       SupportedArithmetics({Precision::kInt8, Precision::kBf16});
-  // 8 bits need no instructions of their own, bf16 those of the best.
+  // 8 bits need no instructions of their own, bf16 AVX512-BF16.
   const bool has_bf16 = BestIsa() >= Isa::kAvx512Bf16;
   const bool has_amx = BestIsa() == Isa::kAmxBf16;
   ASSERT_EQ(all.size(),

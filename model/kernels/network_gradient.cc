@@ -130,9 +130,13 @@ void NetworkPass::BackwardLayer(int layer, Times times) {
     }
     step.output = output_gradient_.data() + (time - times.begin) * step_size;
     step.hidden = it.hidden.data() + time * step_size;
-    step.gates_ahead = time > 0 ? step.gates - 4 * step_size : nullptr;
-    step.state_ahead = (IsLstm() ? it.cell : it.hidden).data() +
-                       std::max<int64_t>(0, time - 1) * step_size;
+    if (time > 0) {
+      step.gates_ahead = step.gates - 4 * step_size;
+      step.state_ahead =
+          (IsLstm() ? it.cell : it.hidden).data() + (time - 1) * step_size;
+    } else {
+      step.gates_ahead = step.state_ahead = nullptr;
+    }
     if (IsLstm()) {
       step.cell = it.cell.data() + time * step_size;
       step.next_cell = step.cell + step_size;
@@ -179,6 +183,7 @@ void NetworkPass::AddLayerGradients(int layer, Times times,
     const int64_t index = time * input_.rows + row;
     left_rows_.push_back(it.gates.data() + 4 * index * units_);
     right_rows_.push_back(it.hidden.data() + index * units_);
+    if (biases == 0) return;
     AddRow(arithmetic_, biases, left_rows_.back(),
            sums.biases.data() + 4 * units_ * layer);
   });

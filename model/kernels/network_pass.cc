@@ -32,18 +32,28 @@ int64_t BlockTimes(int64_t rows, Precision precision) {
   return std::max<int64_t>(2, numbers / rows / 2 * 2);
 }
 
+// How many times as large a block may be for the sake of small grains. Each one
+// has its own sums, which go through memory once a block: of few rows they
+// would cost more than the products.
+constexpr int64_t kMostBlocksTogether = 4;
+
 // The same for rows that are these grains. Of each grain a block has as many
 // rows as enter a sum at once, or a multiple of them, so that these are the
 // same whichever grains go along.
 int64_t BlockTimes(int64_t rows, absl::Span<const PassGrain> grains,
                    const Arithmetic& arithmetic) {
   int64_t multiple = 1;
+  int64_t smallest = rows;
   const int64_t together = OuterProduct::RowsTogether(arithmetic);
   for (const PassGrain& grain : grains) {
-    multiple = std::lcm(multiple,
-                        together / std::gcd(together, grain.end - grain.begin));
+    const int64_t size = grain.end - grain.begin;
+    multiple = std::lcm(multiple, together / std::gcd(together, size));
+    smallest = std::min(smallest, size);
   }
-  const int64_t times = BlockTimes(rows, arithmetic.precision);
+  const int64_t times =
+      BlockTimes(std::max(smallest, (rows + kMostBlocksTogether - 1) /
+                                        kMostBlocksTogether),
+                 arithmetic.precision);
   return std::max(multiple, times / multiple * multiple);
 }
 

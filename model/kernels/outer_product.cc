@@ -19,6 +19,7 @@
 //
 #include "hwy/highway.h"
 #include "model/kernels/tile-inl.h"
+#include "model/kernels/tiles-inl.h"
 #include "model/kernels/vector-inl.h"
 
 #ifndef CHARRNN_MODEL_KERNELS_OUTER_PRODUCT_ARGUMENTS_
@@ -56,24 +57,24 @@ namespace {
 // Calls f(element, column, to) for each block of 16 columns of each row of
 // elements, in the order of a PackedMatrix's panels.
 template <typename PackBlock>
-void PackPanels(const PackArguments& p, int64_t elements, const PackBlock& f) {
+void PackPanels(const PackArguments& p, const PackBlock& f) {
   const int64_t blocks = p.columns / kBlock;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t panel = block / p.panel_blocks;
     const int64_t first = panel * p.panel_blocks;
     const int64_t width = std::min<int64_t>(p.panel_blocks, blocks - first);
-    float* to = p.packed + first * kBlock * elements + (block - first) * kBlock;
-    for (int64_t i = 0; i < elements; ++i, to += width * kBlock) {
+    float* to =
+        p.packed + first * kBlock * p.elements + (block - first) * kBlock;
+    for (int64_t i = 0; i < p.elements; ++i, to += width * kBlock) {
       f(i, p.offset + block * kBlock, to);
     }
   }
 }
 
 void PackFp32(const PackArguments& p) {
-  PackPanels(p, static_cast<int64_t>(p.rows.size()),
-             [&](int64_t i, int64_t column, float* to) {
-               std::memcpy(to, p.rows[i] + column, kBlock * sizeof(float));
-             });
+  PackPanels(p, [&](int64_t i, int64_t column, float* to) {
+    std::memcpy(to, p.rows[i] + column, kBlock * sizeof(float));
+  });
 }
 
 #if HWY_TARGET == HWY_AVX3_DL
@@ -90,7 +91,7 @@ __m512i Bf16Elements(const PackArguments& p, int64_t i, int64_t column) {
 }
 
 void PackBf16(const PackArguments& p) {
-  PackPanels(p, p.elements, [&](int64_t i, int64_t column, float* to) {
+  PackPanels(p, [&](int64_t i, int64_t column, float* to) {
     _mm512_store_si512(to, Bf16Elements(p, i, column));
   });
 }

@@ -15,7 +15,8 @@ using RowPointers = absl::Span<const float* const>;
 
 // Sums of outer products, which gradients of weights are:
 //   sum[m, n] += sum over k of left[k, m] * right[k, n]
-// Each element is one sum in the order of k, so that rows may come in any
+// Each element is one sum in the order of k (by AMX as amx_tile.h has it), so
+// that rows may come in any
 // number of calls, a multiple of RowsTogether() of them in each but the last.
 // Keeps its work space; for one thread at a time.
 class OuterProduct {

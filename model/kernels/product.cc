@@ -16,6 +16,7 @@
 #include "hwy/highway.h"
 #include "model/kernels/row_product-inl.h"
 #include "model/kernels/tile-inl.h"
+#include "model/kernels/tiles-inl.h"
 #include "model/kernels/vector-inl.h"
 
 CHARRNN_BEFORE_NAMESPACE();
@@ -27,7 +28,7 @@ template <typename Step, int kBlocks>
 void ComputePanel(const ProductArguments& p, int64_t panel) {
   const int64_t column = panel * p.right->panel_blocks() * kBlock;
   ForEachTile<Step, kBlocks>(
-      p.rows, {p.left.data, p.left.stride, 1}, p.right->inner(),
+      p.rows, p.left.data, p.left.stride, p.right->inner(),
       p.right->Panel(panel), p.bias == nullptr ? nullptr : p.bias + column,
       [&](int64_t begin, int rows, auto& tile) {
         tile.Store(rows, p.output + begin * p.output_stride + column,

@@ -25,7 +25,8 @@ struct ProductArguments {
   int64_t output_stride = 0;
 };
 
-// Each element is one sum in ascending order, begun with the bias.
+// Each element is one sum in ascending order, begun with the bias; by AMX in
+// runs of kAmxRun numbers (amx_tile.h).
 void Product(const Arithmetic& arithmetic, const ProductArguments& arguments);
 
 // How many blocks the panels of a product's right factor have.

@@ -19,6 +19,7 @@
 #include "hwy/highway.h"
 #include "model/kernels/row_product-inl.h"
 #include "model/kernels/tile-inl.h"
+#include "model/kernels/tiles-inl.h"
 #include "model/kernels/vector-inl.h"
 
 CHARRNN_BEFORE_NAMESPACE();
@@ -100,8 +101,8 @@ void ComputePanel(const QuantizedArguments& p, int64_t panel) {
   const int64_t column = panel * p.right->panel_blocks() * kBlock;
   const int64_t inner = p.right->inner();
   ForEachTile<Int8Step, kBlocks>(
-      p.rows, {p.left, inner, 1}, inner, p.right->data() + column * inner,
-      nullptr, [&](int64_t begin, int rows, auto& tile) {
+      p.rows, p.left, inner, inner, p.right->data() + column * inner, nullptr,
+      [&](int64_t begin, int rows, auto& tile) {
         for (int m = 0; m < rows; ++m) {
           Finish(p, begin + m, column, kBlocks * kBlock, tile.Row(m));
         }

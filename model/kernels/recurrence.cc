@@ -16,6 +16,7 @@
 //
 #include "hwy/highway.h"
 #include "model/kernels/tile-inl.h"
+#include "model/kernels/tiles-inl.h"
 #include "model/kernels/vector-inl.h"
 
 CHARRNN_BEFORE_NAMESPACE();
@@ -133,9 +134,9 @@ void Forward(const ForwardStep& step) {
         }
       }
     };
-    ForEachTile<Step, kGates>(
-        step.rows, {step.factor.data, step.factor.stride, 1},
-        step.weight->inner(), step.weight->Panel(block), nullptr, compute);
+    ForEachTile<Step, kGates>(step.rows, step.factor.data, step.factor.stride,
+                              step.weight->inner(), step.weight->Panel(block),
+                              nullptr, compute);
   }
 }
 
@@ -257,8 +258,8 @@ void BackwardPanel(const BackwardStep& step, int64_t panel) {
       }
     }
   };
-  ForEachTile<Step, kBlocks>(step.rows, {step.later.data, step.later.stride, 1},
-                             n, step.weight->Panel(panel), nullptr, compute);
+  ForEachTile<Step, kBlocks>(step.rows, step.later.data, step.later.stride, n,
+                             step.weight->Panel(panel), nullptr, compute);
 }
 
 template <typename Cell, typename Step>

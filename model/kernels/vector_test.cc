@@ -18,6 +18,7 @@
 //
 #include "hwy/highway.h"
 #include "model/kernels/tile-inl.h"
+#include "model/kernels/tiles-inl.h"
 #include "model/kernels/vector-inl.h"
 
 #ifndef CHARRNN_MODEL_KERNELS_VECTOR_TEST_FUNCTION_

@@ -98,6 +98,7 @@ __attribute__((target("amx-tile,amx-bf16"))) int64_t Bf16Amx() {
     shapes[16 + 2 * tile] = 64;
     shapes[48 + tile] = 16;
   }
+  // gcc takes no more than the first 8 bytes for read.
   asm volatile("" : : "r"(shapes) : "memory");
   _tile_loadconfig(shapes);
   for (int64_t loop = 0; loop < kLoops; ++loop) {
