@@ -35,8 +35,8 @@ class AmxTileTest : public testing::Test {
 };
 
 struct Sizes {
-  int rows;
-  int blocks;
+  int64_t rows;
+  int64_t blocks;
   int64_t n;
 };
 
@@ -58,7 +58,7 @@ class Example {
     b.Resize(sizes_.n * width());
     std::vector<float> tile(sizes_.rows * (width() + 5), kUntouched);
     for (int64_t i = 0; i < sizes_.n; ++i) {
-      for (int m = 0; m < sizes_.rows; ++m) {
+      for (int64_t m = 0; m < sizes_.rows; ++m) {
         const float* const row = left_.data() + m * 2 * sizes_.n;
         a[m * left_stride + i] = PairOf(row[2 * i], row[2 * i + 1]);
       }
@@ -66,15 +66,15 @@ class Example {
         b[i * width() + j] = PairOf(Right(2 * i, j), Right(2 * i + 1, j));
       }
     }
-    for (int m = 0; m < sizes_.rows; ++m) {
+    for (int64_t m = 0; m < sizes_.rows; ++m) {
       std::memcpy(tile.data() + m * (width() + 5), sums_.data() + m * width(),
                   width() * sizeof(float));
     }
     for (int64_t i = 0; i < sizes_.n; i += n_at_once) {
-      AddAmxProduct({sizes_.rows, sizes_.blocks,
-                     std::min(n_at_once, sizes_.n - i), a.data() + i,
-                     left_stride, b.data() + i * width(), tile.data(),
-                     width() + 5});
+      AddAmxProduct(
+          {static_cast<int>(sizes_.rows), static_cast<int>(sizes_.blocks),
+           std::min(n_at_once, sizes_.n - i), a.data() + i, left_stride,
+           b.data() + i * width(), tile.data(), width() + 5});
     }
     return tile;
   }
@@ -82,7 +82,7 @@ class Example {
   // What Compute(n) has to be, to the bit.
   std::vector<float> InTheOrderOfTheManual() const {
     std::vector<float> tile(sizes_.rows * (width() + 5), kUntouched);
-    for (int m = 0; m < sizes_.rows; ++m) {
+    for (int64_t m = 0; m < sizes_.rows; ++m) {
       for (int64_t j = 0; j < width(); ++j) {
         float sum = sums_[m * width() + j];
         for (int64_t k = 0; k < 2 * sizes_.n; k += kAmxRun) {
@@ -104,7 +104,7 @@ class Example {
   // Within the rounding of 2 * n products below 1.
   void Check(const std::vector<float>& tile) const {
     const double tolerance = 2e-7 * static_cast<double>(2 * sizes_.n + 1);
-    for (int m = 0; m < sizes_.rows; ++m) {
+    for (int64_t m = 0; m < sizes_.rows; ++m) {
       const float* const row = tile.data() + m * (width() + 5);
       for (int64_t j = 0; j < width(); ++j) {
         double sum = sums_[m * width() + j];
