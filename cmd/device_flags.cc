@@ -21,12 +21,11 @@ ABSL_FLAG(int, threads, 0, "CPU threads to compute with; 0: all cores.");
 ABSL_FLAG(std::string, kernels, "fused",
           "What computes on the CPU: fused, kernels made for these networks, "
           "or libtorch, its operators, which are slower.");
-ABSL_FLAG(
-    std::string, isa, "auto",
-    "Instruction set of the fused kernels: auto (the best that the CPU "
-    "has), amx_bf16, avx512_bf16, avx512, avx2 or portable. In fp32 all "
-    "but portable compute the same bits; bf16 wants one of the first two, "
-    "whose bits differ.");
+ABSL_FLAG(std::string, isa, "auto",
+          "Instruction set of the fused kernels: auto (the best that the CPU "
+          "has), amx_bf16, avx512_bf16, avx512, avx2 or portable. In fp32 all "
+          "but portable compute the same bits; bf16 wants one of the first "
+          "two, whose bits differ.");
 
 namespace charrnn {
 namespace {
@@ -76,8 +75,7 @@ std::string BitsOfKernels(const std::string& device, Precision precision) {
   const auto isa = IsaFromFlags(device);
   if (!isa.ok() || !isa->has_value()) return "";
   if (**isa == Isa::kPortable) return "portable";
-  const bool amx = **isa == Isa::kAmxBf16 && precision == Precision::kBf16;
-  return amx ? "amx" : "avx";
+  return UsesAmx({**isa, precision}) ? "amx" : "avx";
 }
 
 absl::StatusOr<std::optional<Arithmetic>> KernelsFor(

@@ -145,10 +145,9 @@ Precision CpuPrecision(const Compute& compute, Precision precision) {
 }
 
 std::string InstructionSetOf(const Compute& compute, Precision precision) {
-  const Precision on_cpu = CpuPrecision(compute, precision);
   return compute.isa.has_value()
-             ? InstructionSetOf(Arithmetic{*compute.isa, on_cpu})
-             : NativeInstructionSet(on_cpu);
+             ? InstructionSetOf(Arithmetic{*compute.isa, precision})
+             : NativeInstructionSet(precision);
 }
 
 // A job as one of its hosts sees it.

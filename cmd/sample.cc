@@ -29,8 +29,7 @@ ABSL_FLAG(int64_t, num_samples, 1, "Texts to write.");
 ABSL_FLAG(std::string, precision, "fp32",
           "What the fused kernels multiply in: fp32; bf16, faster, where the "
           "CPU has AMX or AVX512-BF16, each with bits of its own; or int8, "
-          "fastest, whose probabilities are a "
-          "little off.");
+          "fastest, whose probabilities are a little off.");
 ABSL_FLAG(bool, interactive, false,
           "Read a prompt from each line of standard input and continue it.");
 

@@ -105,10 +105,7 @@ std::string NativeInstructionSet(Precision precision) {
 std::string InstructionSetOf(const Arithmetic& arithmetic) {
   if (arithmetic.isa == Isa::kPortable) return "baseline";
   if (arithmetic.isa == Isa::kAvx2) return "avx2";
-  return arithmetic.isa == Isa::kAmxBf16 &&
-                 arithmetic.precision == Precision::kBf16
-             ? "amx"
-             : "avx512";
+  return UsesAmx(arithmetic) ? "amx" : "avx512";
 }
 
 Isa BestIsaOf(const std::string& instruction_set, Precision precision) {

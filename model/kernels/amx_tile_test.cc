@@ -9,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "model/kernels/aligned_array.h"
+#include "model/kernels/arithmetic.h"
 #include "model/kernels/bfloat16.h"
 #include "model/kernels/each_arithmetic.h"
 
@@ -17,15 +18,6 @@ namespace {
 
 constexpr int64_t kColumns = 16;   // of a block
 constexpr float kUntouched = 1e6;  // around what is read and written
-
-float PairOf(float first, float second) {
-  const uint32_t bits = ToBfloat16(first) | uint32_t{ToBfloat16(second)} << 16;
-  float pair;
-  std::memcpy(&pair, &bits, sizeof pair);
-  return pair;
-}
-
-float RoundedToBf16(float value) { return FromBfloat16(ToBfloat16(value)); }
 
 class AmxTileTest : public testing::Test {
  protected:
@@ -60,10 +52,11 @@ class Example {
     for (int64_t i = 0; i < sizes_.n; ++i) {
       for (int64_t m = 0; m < sizes_.rows; ++m) {
         const float* const row = left_.data() + m * 2 * sizes_.n;
-        a[m * left_stride + i] = PairOf(row[2 * i], row[2 * i + 1]);
+        a[m * left_stride + i] = ToBfloat16Pair(row[2 * i], row[2 * i + 1]);
       }
       for (int64_t j = 0; j < width(); ++j) {
-        b[i * width() + j] = PairOf(Right(2 * i, j), Right(2 * i + 1, j));
+        b[i * width() + j] =
+            ToBfloat16Pair(Right(2 * i, j), Right(2 * i + 1, j));
       }
     }
     for (int64_t m = 0; m < sizes_.rows; ++m) {
@@ -90,8 +83,9 @@ class Example {
           float halves[2] = {};
           for (int64_t i = k; i < end; ++i) {
             float& half = halves[i % 2];
-            half = std::fma(RoundedToBf16(left_[m * 2 * sizes_.n + i]),
-                            RoundedToBf16(Right(i, j)), half);
+            half =
+                std::fma(Rounded(Precision::kBf16, left_[m * 2 * sizes_.n + i]),
+                         Rounded(Precision::kBf16, Right(i, j)), half);
           }
           sum += halves[0] + halves[1];
         }
@@ -109,8 +103,9 @@ class Example {
       for (int64_t j = 0; j < width(); ++j) {
         double sum = sums_[m * width() + j];
         for (int64_t k = 0; k < 2 * sizes_.n; ++k) {
-          sum += double{RoundedToBf16(left_[m * 2 * sizes_.n + k])} *
-                 double{RoundedToBf16(Right(k, j))};
+          sum +=
+              double{Rounded(Precision::kBf16, left_[m * 2 * sizes_.n + k])} *
+              double{Rounded(Precision::kBf16, Right(k, j))};
         }
         ASSERT_NEAR(row[j], sum, tolerance) << "row " << m << ", column " << j;
       }

@@ -103,6 +103,11 @@ absl::string_view PrecisionName(Precision precision) {
   return "";
 }
 
+bool UsesAmx(const Arithmetic& arithmetic) {
+  return arithmetic.isa == Isa::kAmxBf16 &&
+         arithmetic.precision == Precision::kBf16;
+}
+
 absl::Status CheckSupported(const Arithmetic& arithmetic) {
   const Isa best = BestIsa();
   if (arithmetic.isa > best) {

@@ -56,6 +56,9 @@ struct Arithmetic {
   Precision precision = Precision::kFp32;
 };
 
+// Whether products are computed by AMX, and so have its bits.
+bool UsesAmx(const Arithmetic& arithmetic);
+
 // InvalidArgument if this machine cannot compute so, saying what it has.
 absl::Status CheckSupported(const Arithmetic& arithmetic);
 

@@ -97,6 +97,13 @@ TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
   }
 }
 
+TEST(ArithmeticTest, AmxIsUsedInBf16Alone) {
+  EXPECT_TRUE(UsesAmx({Isa::kAmxBf16, Precision::kBf16}));
+  EXPECT_FALSE(UsesAmx({Isa::kAmxBf16, Precision::kFp32}));
+  EXPECT_FALSE(UsesAmx({Isa::kAmxBf16, Precision::kInt8}));
+  EXPECT_FALSE(UsesAmx({Isa::kAvx512Bf16, Precision::kBf16}));
+}
+
 TEST(ArithmeticTest, AllThatAreSupportedAreListed) {
   const std::vector<Arithmetic> all =
       SupportedArithmetics({Precision::kInt8, Precision::kBf16});

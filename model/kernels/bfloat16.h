@@ -21,6 +21,14 @@ inline float FromBfloat16(uint16_t value) {
   return result;
 }
 
+// Two numbers as one element.
+inline float ToBfloat16Pair(float first, float second) {
+  const uint32_t bits = ToBfloat16(first) | uint32_t{ToBfloat16(second)} << 16;
+  float element;
+  std::memcpy(&element, &bits, sizeof element);
+  return element;
+}
+
 }  // namespace charrnn
 
 #endif  // CHARRNN_MODEL_KERNELS_BFLOAT16_H_

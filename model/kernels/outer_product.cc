@@ -210,14 +210,10 @@ void PackRight(const Arithmetic& arithmetic, const PackArguments& arguments) {
 }
 
 void PackLeft(const Arithmetic& arithmetic, const PackArguments& arguments) {
-  WithStep(arithmetic, [&](auto step) {
 #if HWY_TARGET == HWY_AVX3_DL
-    if constexpr (kByAmx<decltype(step)>) return PackBf16Columns(arguments);
-#else
-    (void)step;
+  if (UsesAmx(arithmetic)) return PackBf16Columns(arguments);
 #endif
-    PackRight(arithmetic, arguments);
-  });
+  PackRight(arithmetic, arguments);
 }
 
 void AddOuterProducts(const Arithmetic& arithmetic,
@@ -243,8 +239,8 @@ int64_t Elements(const Arithmetic& arithmetic, int64_t rows) {
 }  // namespace
 
 int64_t OuterProduct::RowsTogether(const Arithmetic& arithmetic) {
-  if (arithmetic.precision != Precision::kBf16) return 1;
-  return arithmetic.isa == Isa::kAmxBf16 ? kAmxRun : 2;
+  return UsesAmx(arithmetic) ? kAmxRun
+                             : NumbersPerElement(arithmetic.precision);
 }
 
 void OuterProduct::Reserve(int64_t rows, int64_t left_columns,

@@ -19,14 +19,6 @@ constexpr int64_t kRun = 16;
 // Numbers of an element, at most.
 constexpr int kMaxNumbers = 2;
 
-// Two numbers as one element.
-float ToBfloat16Pair(float first, float second) {
-  const uint32_t bits = ToBfloat16(first) | uint32_t{ToBfloat16(second)} << 16;
-  float element;
-  std::memcpy(&element, &bits, sizeof element);
-  return element;
-}
-
 }  // namespace
 
 PackedMatrix::PackedMatrix(RowList rows, int64_t in, int panel_blocks,

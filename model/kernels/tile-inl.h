@@ -57,7 +57,7 @@ template <typename F>
 HWY_INLINE void WithStep(const Arithmetic& arithmetic, const F& f) {
 #if HWY_TARGET == HWY_AVX3_DL
   if (arithmetic.precision == Precision::kBf16) {
-    if (arithmetic.isa == Isa::kAmxBf16) {
+    if (UsesAmx(arithmetic)) {
       f(AmxStep());
     } else {
       f(Bf16Step());
