@@ -17,9 +17,10 @@ readonly training=(--data_path=text.txt --hidden_dim=16 --embedding_dim=8
 # Launch has to end with exit code $1 and to leave nothing behind, once the
 # system has cleared away what was killed.
 expect_end() {
-  local code=0 host left deadline=$((SECONDS + 10))
+  local code=0 host left deadline
   wait "$launch_pid" || code=$?
   if ((code != $1)); then fail "launch ended with code $code, not $1"; fi
+  deadline=$((SECONDS + 10))
   for host in "$alpha" "$beta"; do
     while left=$(ip netns pids "$host") && [[ $left ]] &&
       ((SECONDS < deadline)); do
