@@ -1,5 +1,6 @@
 #include "cmd/device_flags.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -34,8 +35,12 @@ namespace {
 // million threads.
 constexpr int kMaxThreads = 4096;
 
-absl::string_view KernelsName(const std::optional<Isa>& isa) {
-  return isa.has_value() ? IsaName(*isa) : "libtorch";
+// What there is beyond kAvx512 makes a difference to narrower numbers alone.
+absl::string_view KernelsName(const std::optional<Isa>& isa,
+                              Precision precision) {
+  if (!isa.has_value()) return "libtorch";
+  return IsaName(precision == Precision::kFp32 ? std::min(*isa, Isa::kAvx512)
+                                               : *isa);
 }
 
 }  // namespace
@@ -114,17 +119,21 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   AllowTensorFloat32(choice.device);
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Isa> isa,
                            IsaFromFlags(choice.device));
-  Compute compute = {choice.device, MakeTorchThreadPool(threads), isa,
-                     choice.device};
-  if (choice.device == "cpu") {
-    absl::StrAppend(&compute.description, ", ",
-                    Counted(compute.pool->num_threads(), "thread"),
-                    ", kernels ", KernelsName(isa));
+  return Compute{choice.device, MakeTorchThreadPool(threads), isa,
+                 choice.reason};
+}
+
+std::string Describe(const Compute& compute, Precision precision) {
+  std::string text = compute.device;
+  if (!compute.why_device.empty()) {
+    absl::StrAppend(&text, " (auto: ", compute.why_device, ")");
   }
-  if (!choice.reason.empty()) {
-    absl::StrAppend(&compute.description, " (auto: ", choice.reason, ")");
+  if (compute.device == "cpu") {
+    absl::StrAppend(&text, ", ", Counted(compute.pool->num_threads(), "thread"),
+                    ", kernels ", KernelsName(compute.isa, precision));
   }
-  return compute;
+  absl::StrAppend(&text, ", ", PrecisionName(precision));
+  return text;
 }
 
 }  // namespace charrnn

@@ -17,11 +17,12 @@ struct Compute {
   std::unique_ptr<ThreadPool> pool;
   // What fused kernels compute with; none: LibTorch's operators compute.
   std::optional<Isa> isa;
-
-  // All this for a person, with what --device=auto has chosen and why; to be
-  // shown once the rest of the input is known to be good.
-  std::string description;
+  std::string why_device;  // --device=auto has chosen this one; else empty
 };
+
+// All this for a person, and what is computed in; to be shown once the rest of
+// the input is known to be good.
+std::string Describe(const Compute& compute, Precision precision);
 
 // What --device, --threads, --kernels and --isa say, checked against this
 // machine.

@@ -1,6 +1,7 @@
 #include "cmd/device_flags.h"
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/flags/reflection.h"
@@ -40,21 +41,29 @@ TEST_F(DeviceFlagsTest, SaysWhatItComputesWith) {
                                Parse({"--device=cpu", "--threads=3"}));
   EXPECT_EQ(three.device, "cpu");
   EXPECT_EQ(three.pool->num_threads(), 3);
-  EXPECT_EQ(three.description,
-            absl::StrCat("cpu, 3 threads, kernels ", IsaName(BestIsa())));
+  EXPECT_EQ(
+      Describe(three, Precision::kBf16),
+      absl::StrCat("cpu, 3 threads, kernels ", IsaName(BestIsa()), ", bf16"));
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute one, Parse({"--threads=1"}));
-  EXPECT_THAT(one.description, StartsWith("cpu, 1 thread, "));
+  EXPECT_THAT(Describe(one, Precision::kFp32), HasSubstr(", 1 thread, "));
+}
+
+TEST_F(DeviceFlagsTest, InFp32NothingBeyondAvx512IsUsed) {
+  if (BestIsa() < Isa::kAvx512) GTEST_SKIP() << "this CPU has no AVX-512";
+  CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute compute, Parse({"--device=cpu"}));
+  EXPECT_THAT(Describe(compute, Precision::kFp32),
+              HasSubstr(", kernels avx512, fp32"));
 }
 
 TEST_F(DeviceFlagsTest, TheChoiceOfAutoIsExplained) {
   CHARRNN_ASSERT_OK_AND_ASSIGN(const Compute compute,
                                Parse({"--device=auto", "--threads=2"}));
+  const std::string text = Describe(compute, Precision::kFp32);
   if (compute.device == "cpu") {
-    EXPECT_THAT(
-        compute.description,
-        AllOf(StartsWith("cpu, 2 threads, kernels "), HasSubstr(" (auto: ")));
+    EXPECT_THAT(text,
+                AllOf(StartsWith("cpu (auto: "), HasSubstr("), 2 threads, ")));
   } else {
-    EXPECT_THAT(compute.description, StartsWith(compute.device + " (auto: "));
+    EXPECT_THAT(text, StartsWith(compute.device + " (auto: "));
   }
 }
 
@@ -80,7 +89,8 @@ TEST_F(DeviceFlagsTest, ComputesWithTheInstructionsThatItIsTold) {
       const Compute plain,
       Parse({"--device=cpu", "--kernels=libtorch", "--isa=auto"}));
   EXPECT_EQ(plain.isa, std::nullopt);
-  EXPECT_THAT(plain.description, HasSubstr("kernels libtorch"));
+  EXPECT_THAT(Describe(plain, Precision::kFp32),
+              HasSubstr("kernels libtorch, fp32"));
 }
 
 TEST_F(DeviceFlagsTest, Bf16IsForKernelsThatHaveIt) {

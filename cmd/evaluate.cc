@@ -146,7 +146,7 @@ absl::Status RunEvaluation(const CommandLine& command_line) {
       CorpusFromFlags(files, command_line.typed, model.vocab));
   CHARRNN_ASSIGN_OR_RETURN(const EvaluationPlan plan,
                            PlanFromFlags(*corpus, model.data));
-  CHARRNN_LOG(INFO) << "device   " << compute.description;
+  CHARRNN_LOG(INFO) << "device   " << Describe(compute, Precision::kFp32);
   CHARRNN_LOG(INFO) << "model    " << model.description;
   CHARRNN_LOG(INFO) << "text     " << corpus->name() << ", part "
                     << absl::GetFlag(FLAGS_part);

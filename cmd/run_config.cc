@@ -103,6 +103,34 @@ absl::Status ComparePart(const json& then, const std::string& now_json,
   return absl::OkStatus();
 }
 
+// Says where the run computed, if that was elsewhere or its last bits differ.
+void CompareKernels(const json& then, const TrainingRequest& request,
+                    const std::string& device, bool same_precision,
+                    std::vector<std::string>& notes) {
+  if (const json was = then.value("device", json(device)); was != device) {
+    notes.push_back(absl::StrCat("the run goes on on ", device,
+                                 ", no longer on ", Text(was),
+                                 ": its last bits may differ"));
+    return;
+  }
+  const std::string kernels = ResolvedKernels(request.kernels, device);
+  const std::string old_kernels = Text(then.value("kernels", json("libtorch")));
+  if (kernels != old_kernels) {
+    notes.push_back(absl::StrCat("--kernels is ", kernels,
+                                 " from here on, no longer ", old_kernels,
+                                 ": the last bits may differ"));
+    return;
+  }
+  const std::string bits = BitsOfKernels(device, request.precision);
+  const std::string old_bits = Text(then.value("isa", json(bits)));
+  // Other bits are no news beside another precision.
+  if (same_precision && !bits.empty() && bits != old_bits) {
+    notes.push_back(absl::StrCat("the CPU computes the bits of ", bits,
+                                 " from here on, no longer those of ", old_bits,
+                                 ": the last ones may differ"));
+  }
+}
+
 }  // namespace
 
 std::string RunConfigJson(const TrainingRequest& request,
@@ -201,33 +229,14 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
         "gradients are summed as --reduction=", reduction, ", no longer ",
         Text(earlier), ": the last bits may differ"));
   }
-  const auto compare = [&](const char* name, absl::string_view now,
-                           const char* before_there_was_one,
-                           absl::string_view what) {
-    const json earlier = then.value(name, json(before_there_was_one));
-    if (earlier == std::string(now)) return;
-    notes.push_back(absl::StrCat("--", name, " is ", now,
-                                 " from here on, no longer ", Text(earlier),
-                                 ": ", what, " may differ"));
-  };
-  compare("precision", PrecisionName(request.precision), "fp32", "numbers");
-  const json was = then.value("device", json(device));
-  if (was == device) {
-    compare("kernels", ResolvedKernels(request.kernels, device), "libtorch",
-            "the last bits");
-    // Other bits are no news beside another precision.
-    const bool same_precision = then.value("precision", json("fp32")) ==
-                                std::string(PrecisionName(request.precision));
-    if (const std::string isa = BitsOfKernels(device, request.precision);
-        then.value("kernels", json()) == "fused" && !isa.empty() &&
-        same_precision) {
-      compare("isa", isa, isa.c_str(), "the last bits");
-    }
-  } else {
-    notes.push_back(absl::StrCat("the run goes on on ", device,
-                                 ", no longer on ", Text(was),
-                                 ": its last bits may differ"));
+  const std::string precision(PrecisionName(request.precision));
+  const std::string old_precision = Text(then.value("precision", json("fp32")));
+  if (precision != old_precision) {
+    if (!allow_changes) return Changed("precision", precision, old_precision);
+    notes.push_back(absl::StrCat("--precision is ", precision,
+                                 " from here on; it was ", old_precision));
   }
+  CompareKernels(then, request, device, precision == old_precision, notes);
   return notes;
 }
 

@@ -187,8 +187,9 @@ TEST_F(RunConfigTest, KernelsWithOtherBitsAreSaid) {
   }
   Set("isa", "avx2");
   EXPECT_THAT(Compare(config),
-              IsOkAndHolds(ElementsAre(HasSubstr("--isa is avx from here on, "
-                                                 "no longer portable"))));
+              IsOkAndHolds(ElementsAre(HasSubstr("the bits of avx from here "
+                                                 "on, no longer those of "
+                                                 "portable"))));
   const std::string vectors = Config();
   Set("isa", "auto");
   EXPECT_THAT(Compare(vectors), IsOkAndHolds(IsEmpty()));
@@ -202,7 +203,8 @@ TEST_F(RunConfigTest, AmxHasItsOwnBitsInBf16Alone) {
   const std::string bf16 = Config();
   Set("isa", "auto");
   EXPECT_THAT(Compare(bf16), IsOkAndHolds(ElementsAre(HasSubstr(
-                                 "--isa is amx from here on, no longer avx"))));
+                                 "the bits of amx from here on, no longer "
+                                 "those of avx"))));
   Set("precision", "fp32");
   EXPECT_THAT(Compare(fp32), IsOkAndHolds(IsEmpty()));
 }
@@ -231,17 +233,23 @@ TEST_F(RunConfigTest, AnotherReductionIsSaid) {
                   HasSubstr("--reduction=overlap, no longer invariant"))));
 }
 
-TEST_F(RunConfigTest, OtherKernelsAndAnotherPrecisionAreSaid) {
+TEST_F(RunConfigTest, OtherKernelsAreSaid) {
   const std::string config = Config();
   Set("kernels", "libtorch");
   EXPECT_THAT(Compare(config), IsOkAndHolds(ElementsAre(HasSubstr(
                                    "--kernels is libtorch from here on"))));
-  Set("kernels", "fused");
+}
+
+TEST_F(RunConfigTest, AnotherPrecisionIsMeantOrRefused) {
+  const std::string config = Config();
   Set("precision", "bf16");
-  EXPECT_THAT(
-      Compare(config),
-      IsOkAndHolds(ElementsAre(HasSubstr("--precision is bf16 from here on, no "
-                                         "longer fp32"))));
+  EXPECT_THAT(Compare(config),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("--precision=bf16: the run to resume has fp32"
+                                 ", and its numbers depend on it")));
+  EXPECT_THAT(Compare(config, /*allow_changes=*/true),
+              IsOkAndHolds(ElementsAre(
+                  HasSubstr("--precision is bf16 from here on; it was fp32"))));
 }
 
 TEST_F(RunConfigTest, WhichHostsTrainIsNoPartOfARun) {

@@ -137,6 +137,32 @@ TEST_F(RunStartTest, ARunGoesOnFromItsNewestCheckpoint) {
   EXPECT_EQ(run.request.training.num_epochs, 100);
 }
 
+TEST_F(RunStartTest, ALimitThatLiesBehindIsRefused) {
+  {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(RunStart run,
+                                 Start({"--num_epochs=100", "--max_steps=50"}));
+    Save(run, 7);
+  }
+  EXPECT_THAT(Start({"--resume", "--max_steps=6"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--max_steps: it ends the run at step 6, and "
+                                 "the run is at step 7 already")));
+  EXPECT_THAT(Start({"--resume", "--num_epochs=1"}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("--num_epochs: it ends the run at step 1")));
+  EXPECT_THAT(Start({"--resume", "--max_steps=7"}), IsOk());
+}
+
+TEST_F(RunStartTest, APresetIsNamedWhereItsValuesAreNotTheRuns) {
+  {
+    CHARRNN_ASSERT_OK_AND_ASSIGN(RunStart run, Start({}));
+    Save(run, 1);
+  }
+  EXPECT_THAT(Start({"--resume", "--preset=quick"}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("--preset=quick: --")));
+}
+
 TEST_F(RunStartTest, AFinishedRunIsKnownAndLeftAlone) {
   {
     CHARRNN_ASSERT_OK_AND_ASSIGN(RunStart run,

@@ -1,5 +1,6 @@
 #include "cmd/run_summary.h"
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -7,6 +8,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "cmd/device_flags.h"
 #include "cmd/run_start.h"
 #include "cmd/training_flags.h"
 #include "data/chunk_index.h"
@@ -21,8 +23,17 @@ namespace charrnn {
 
 namespace {
 
+// Characters between chunks that are farther apart than they are long.
+std::string DescribeGaps(int64_t num_chunks, const TrainingConfig& training) {
+  const int64_t gap = training.overlap_step - training.seq_len;
+  if (gap <= 0) return "";
+  return absl::StrCat(Counted((num_chunks - 1) * gap, "character"),
+                      " between them unread; ");
+}
+
 // What is read in which order, as one line.
-std::string DescribeReading(const TrainingPlan& plan) {
+std::string DescribeReading(const TrainingPlan& plan,
+                            const TrainingConfig& training) {
   const std::string steps =
       absl::StrCat(Counted(plan.steps_per_epoch, "step"), " an epoch");
   const StreamIndex* const streams = plan.batches.streams();
@@ -31,7 +42,8 @@ std::string DescribeReading(const TrainingPlan& plan) {
         "chunks   ", WithThousands(plan.batches.chunks()->num_chunks()),
         " to train on, ",
         WithThousands(std::get<ChunkIndex>(plan.validation).num_chunks()),
-        " to validate with; ", steps);
+        " to validate with; ",
+        DescribeGaps(plan.batches.chunks()->num_chunks(), training), steps);
   }
   const auto& validation = std::get<StreamIndex>(plan.validation);
   return absl::StrCat(
@@ -51,11 +63,11 @@ std::string DescribeReading(const TrainingPlan& plan) {
 void DescribeRun(const RunStart& run) {
   const TrainingRequest& request = run.request;
   for (const std::string& note : run.notes) CHARRNN_LOG(INFO) << note;
-  CHARRNN_LOG(INFO) << "device   " << run.compute.description;
+  CHARRNN_LOG(INFO) << "device   " << Describe(run.compute, request.precision);
   CHARRNN_LOG(INFO) << "text     " << request.corpus->name() << ": "
                     << Counted(request.corpus->size(), "character") << ", "
                     << request.model.vocab_size << " different";
-  CHARRNN_LOG(INFO) << DescribeReading(run.plan);
+  CHARRNN_LOG(INFO) << DescribeReading(run.plan, request.training);
   CHARRNN_LOG(INFO) << "model    " << RnnTypeName(request.model.rnn_type)
                     << ", "
                     << WithThousands(

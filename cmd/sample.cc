@@ -70,7 +70,7 @@ absl::Status Sample(const CommandLine& command_line) {
                      compute.device));
   const auto prompt = EncodePrompt(model.vocab, absl::GetFlag(FLAGS_prompt));
   if (!prompt.ok()) return Annotate(prompt.status(), "--prompt");
-  CHARRNN_LOG(INFO) << "device   " << compute.description;
+  CHARRNN_LOG(INFO) << "device   " << Describe(compute, *precision);
   CHARRNN_LOG(INFO) << "model    " << model.description;
   const Sampler sampler(model.network.get(), config, model.vocab.Beginnings(),
                         kernels);

@@ -104,8 +104,8 @@ absl::StatusOr<std::unique_ptr<Corpus>> Encode(std::string name,
       }));
   if (first_unknown_at >= 0 && stand_in < 0) {
     return absl::InvalidArgumentError(absl::StrFormat(
-        "the character %s at %s is not in the model's vocabulary of %d; "
-        "remove it, or train on a text that has it",
+        "the character %s at %s is not among the %d of the model; remove it, "
+        "or begin a model with a text that has it",
         PrintableCharacter(first_unknown),
         LineAndColumn(text, vocab.encoding(), first_unknown_at), vocab.size()));
   }

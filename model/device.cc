@@ -26,8 +26,8 @@ std::string VersionText(int version) {
 // Why no GPU can be used; empty if one can.
 std::string WhyNoGpu(const CudaSupport& cuda) {
   if (!cuda.built) {
-    return "this program was built without CUDA (build it with "
-           "--config=cuda)";
+    return "this program was built without CUDA, which --config=cuda builds it "
+           "with";
   }
   if (cuda.driver_version == 0) return "no NVIDIA driver was found";
   // Within a major version older drivers run newer programs.

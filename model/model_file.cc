@@ -71,8 +71,8 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
   if (!files.Exists(path)) {
     return absl::NotFoundError(absl::StrCat(
         path,
-        ": there is no such checkpoint: train a model first, or name "
-        "another"));
+        ": there is no such checkpoint: train a model first, or name one that "
+        "there is"));
   }
   // A folder can be listed, through links as well.
   if (!files.ListDirectory(path).ok()) return path;
@@ -99,9 +99,12 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
     std::string file = JoinPath(JoinPath(path, folder), kModelFileName);
     if (files.Exists(file)) return file;
   }
-  return absl::NotFoundError(absl::StrCat(
-      path, ": holds no checkpoint yet (neither best/", kModelFileName, " nor ",
-      kModelFileName, "): wait for the run's first one, or name another"));
+  return absl::NotFoundError(
+      absl::StrCat(path, ": holds no checkpoint (neither best/", kModelFileName,
+                   " nor ", kModelFileName,
+                   "): name a run's folder, one of its checkpoints, or a "
+                   "model's file; a run "
+                   "has its first one after an epoch"));
 }
 
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,

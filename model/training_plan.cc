@@ -76,8 +76,9 @@ absl::StatusOr<FittedConfig> FitToCorpus(const TrainingConfig& config,
                                          int64_t corpus_size) {
   if (corpus_size < 2 * kSmallestChunk) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the text has ", corpus_size, " characters, fewer than two chunks (",
-        2 * kSmallestChunk, "): use a longer text"));
+        "the text has ", corpus_size, " characters, of which there have to be ",
+        2 * kSmallestChunk,
+        " at least, to train on and to validate with: use a longer text"));
   }
   CHARRNN_ASSIGN_OR_RETURN(const Split split,
                            SplitCorpus(corpus_size, FractionsOf(config)));

@@ -129,7 +129,7 @@ TEST(FitToCorpusTest, EveryTextOfTwoChunksOrMoreFillsABatch) {
 TEST(FitToCorpusTest, ATextShorterThanTwoChunksIsRefused) {
   EXPECT_THAT(FitToCorpus(TrainingConfig(), 3),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("fewer than two chunks")));
+                       HasSubstr("of which there have to be 4 at least")));
 }
 
 }  // namespace

@@ -159,6 +159,8 @@ class Job {
   // The disk thread's, without mutex_.
   // Lets a host in, whose configuration becomes the run's if it has none.
   absl::Status Admit(const wire::RegisterHostRequest& request);
+  // What people who wait see, once hosts are enough; mutex_ is held.
+  void TellOfWaiting() const;
   // What of the book others may know without the disk's being waited for.
   void Publish();
 

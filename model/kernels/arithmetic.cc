@@ -117,10 +117,12 @@ absl::Status CheckSupported(const Arithmetic& arithmetic) {
   if (arithmetic.precision == Precision::kBf16 &&
       arithmetic.isa < Isa::kAvx512Bf16) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "it needs the instruction set avx512_bf16, and this is ",
-        IsaName(arithmetic.isa),
-        best < Isa::kAvx512Bf16 ? ", the best that this machine's CPU has"
-                                : ""));
+        "it needs the instruction set amx_bf16 or avx512_bf16, and ",
+        best < Isa::kAvx512Bf16
+            ? absl::StrCat("this machine's CPU has no more than ",
+                           IsaName(best))
+            : absl::StrCat("--isa=", IsaName(arithmetic.isa),
+                           " has none of it: leave that out")));
   }
   return absl::OkStatus();
 }

@@ -91,9 +91,12 @@ TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
         CheckSupported({isa, Precision::kBf16}),
         StatusIs(absl::StatusCode::kInvalidArgument,
                  absl::StrCat(
-                     "it needs the instruction set avx512_bf16, and this is ",
-                     IsaName(isa),
-                     has ? "" : ", the best that this machine's CPU has")));
+                     "it needs the instruction set amx_bf16 or avx512_bf16, "
+                     "and ",
+                     has ? absl::StrCat("--isa=", IsaName(isa),
+                                        " has none of it: leave that out")
+                         : absl::StrCat("this machine's CPU has no more than ",
+                                        IsaName(BestIsa())))));
   }
 }
 

@@ -61,9 +61,10 @@ std::string ProgressLine::Position(int64_t epoch, int64_t step) const {
 }
 
 std::string ProgressLine::TimeLeft(int64_t step) const {
-  if (step_seconds_.value() == 0) return "? left";
+  const int64_t steps = plan_.total_steps - step;
+  if (steps > 0 && step_seconds_.value() == 0) return "? left";
   const double seconds =
-      step_seconds_.value() * static_cast<double>(plan_.total_steps - step);
+      step_seconds_.value() * static_cast<double>(std::max<int64_t>(0, steps));
   return absl::StrCat(ShortDuration(absl::Seconds(seconds)), " left");
 }
 

@@ -132,6 +132,12 @@ TEST_F(ProgressLineTest, DoesNotKnowHowLongStepsTookBeforeItWatched) {
   EXPECT_THAT(Output(), HasSubstr("10m 39s left"));
 }
 
+TEST_F(ProgressLineTest, KnowsThatTheEndIsThere) {
+  const auto line = Make(true);
+  Step(line.get(), 1280, 4, absl::Milliseconds(1));
+  EXPECT_THAT(Output(), HasSubstr("? chars/s  0.0s left"));
+}
+
 TEST_F(ProgressLineTest, CountsStepsThatAreNotReported) {
   const auto line = Make(true);
   Step(line.get(), 1);

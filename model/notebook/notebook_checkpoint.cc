@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "data/utf8.h"
 #include "data/vocab.h"
@@ -323,6 +324,15 @@ absl::StatusOr<Vocab> DecodeVocab(const Pickle& pickle, const PickleValue& root,
   return vocab;
 }
 
+// A tensor's name without what torch.compile and DistributedDataParallel put
+// before it.
+absl::string_view BareName(absl::string_view name) {
+  while (absl::ConsumePrefix(&name, "_orig_mod.") ||
+         absl::ConsumePrefix(&name, "module.")) {
+  }
+  return name;
+}
+
 // The parameters in the order of `layout`. `file_size` bounds what is
 // allocated for them.
 absl::StatusOr<std::vector<float>> DecodeState(const TorchArchive& archive,
@@ -362,7 +372,7 @@ absl::StatusOr<std::vector<float>> DecodeState(const TorchArchive& archive,
       bytes = RowMajorBytes(*tensor, copies);
     }
     tensors.push_back(
-        {absl::CHexEscape(name.text), kDtype, tensor->shape, bytes});
+        {absl::CHexEscape(BareName(name.text)), kDtype, tensor->shape, bytes});
   }
   return FlattenTensors(layout, tensors);
 }

@@ -33,7 +33,8 @@ absl::StatusOr<std::string> EncodeNotebookCheckpoint(
 
 // Reads a file of unknown origin, from whatever device it was saved. `itos` may
 // also be a dictionary {0: "\n", ...}, numbers may be ints where floats are
-// meant, and DataConfig's fields may be missing, for their defaults.
+// meant, DataConfig's fields may be missing, for their defaults, and tensors
+// may have the names that torch.compile and DistributedDataParallel give them.
 // InvalidArgument, naming what is wrong, if it is anything else, also if the
 // tensors are not exactly the model's and float32, if a character of `itos` is
 // not one or not in ascending order, or if `stoi` does not say the same.

@@ -272,6 +272,21 @@ TEST(NotebookCheckpointTest, ReadsConfigurationsAsPeopleWriteThem) {
   EXPECT_EQ(model.data.val_fraction, DataConfig().val_fraction);
 }
 
+TEST(NotebookCheckpointTest, ModelsThatWereWrappedAreTheSame) {
+  const ModelSnapshot plain = *Changed([](Parts&, Pickle&) {});
+  for (const char* prefix : {"_orig_mod.", "module.", "module._orig_mod."}) {
+    const auto wrapped = Changed([&](Parts& parts, Pickle& pickle) {
+      const std::vector<PickleId> items = parts.At({"model_state"}).items;
+      for (size_t i = 0; i < items.size(); i += 2) {
+        std::string& name = pickle.values[items[i]].text;
+        name.insert(0, prefix);
+      }
+    });
+    ASSERT_THAT(wrapped, IsOk()) << prefix;
+    EXPECT_EQ(wrapped->parameters, plain.parameters);
+  }
+}
+
 TEST(NotebookCheckpointTest, NamesWhatIsMissing) {
   for (const char* key : {"model_state", "config", "stoi", "itos"}) {
     EXPECT_THAT(Changed([&](Parts& parts, Pickle&) { parts.Erase({}, key); }),
@@ -285,7 +300,7 @@ TEST(NotebookCheckpointTest, NamesWhatIsMissing) {
   }
   EXPECT_THAT(Changed([](Parts& parts, Pickle&) {
                 parts.pickle().values[parts.At({"model_state"}).items[0]].text =
-                    "module.emb.weight";
+                    "encoder.emb.weight";
               }),
               IsInvalid("tensor 'emb.weight' is missing"));
   EXPECT_THAT(Changed([](Parts& parts, Pickle&) {
