@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "absl/types/span.h"
 #include "model/config.h"
 #include "model/kernels/aligned_array.h"
 #include "model/kernels/arithmetic.h"
@@ -16,6 +17,13 @@
 #include "model/kernels/row_math.h"
 
 namespace charrnn {
+namespace {
+
+const float* Row(const FactorRows& rows, int64_t row) {
+  return rows.data + row * rows.stride;
+}
+
+}  // namespace
 
 template <typename F>
 void NetworkPass::ForEachRow(Times times, const PassGrain& grain,
@@ -94,20 +102,40 @@ void NetworkPass::AddOutputGradients(Times times, const PassGrain& grain,
   right_rows_.clear();
   ForEachRow(times, grain, [&](int64_t time, int64_t row) {
     const int64_t index = (time - times.begin) * input_.rows + row;
-    left_rows_.push_back(logits_.data() + index * weights_.classes());
-    right_rows_.push_back(Output(last_layer(), time) + row * units_);
-    AddRow(arithmetic_, weights_.classes(), left_rows_.back(),
-           sums.output_bias.data());
+    const float* const logits = logits_.data() + index * weights_.classes();
+    left_rows_.push_back(IsBf16() ? logit_factors_.data() +
+                                        FactorSize(index * weights_.classes())
+                                  : logits);
+    right_rows_.push_back(Row(OutputFactors(last_layer(), time), row));
+    AddRow(arithmetic_, weights_.classes(), logits, sums.output_bias.data());
   });
   outer_.SetRight(right_rows_, weights_.config().hidden_dim);
   outer_.Add(left_rows_, /*offset=*/0, weights_.config().vocab_size,
              grain.gradient + weights_.OutputOffset(0));
 }
 
-void NetworkPass::BackwardLayer(int layer, Times times) {
+FactorRows NetworkPass::GateGradientFactors(int layer, int64_t time,
+                                            int slot) const {
+  const Layer& it = layers_[layer];
+  const int64_t stride = FactorSize(4 * units_);
+  const float* const rows =
+      IsBf16() ? it.gradient_factors.data() +
+                     (time - block_.begin) * input_.rows * stride
+               : it.gates.data() + time * input_.rows * stride;
+  return {rows + FactorSize(slot * units_), stride};
+}
+
+void NetworkPass::BackwardLayer(int layer, Times times,
+                                absl::Span<const PassGrain> grains) {
   Layer& it = At(layer);
   const int64_t step_size = input_.rows * units_;
-  const int64_t factor_size = FactorSize(input_.rows * gate_units_);
+  const int64_t factor_size = FactorSize(4 * step_size);
+  float* const factors = it.gradient_factors.data();
+  if (IsBf16() && times.end < input_.seq_len) {
+    // The block that was computed before begins with the time after this one's.
+    std::memcpy(factors + times.size() * factor_size, factors,
+                factor_size * sizeof(float));
+  }
   BackwardStep step;
   step.rows = input_.rows;
   step.units = units_;
@@ -115,23 +143,18 @@ void NetworkPass::BackwardLayer(int layer, Times times) {
   step.weight = &weights_.layer(layer).hidden_backward;
   step.carried = it.carried.data();
   for (int64_t time = times.end - 1; time >= times.begin; --time) {
-    const bool last = time + 1 == input_.seq_len;
-    step.gates = it.gates.data() + 4 * time * step_size;
-    if (IsBf16()) {
-      const auto factors = [&](int64_t t) {
-        return it.gradient_factors.data() + t % 2 * factor_size;
-      };
-      step.factor = factors(time);
-      if (!last) step.later = {factors(time + 1), FactorSize(gate_units_)};
-    } else if (!last) {
-      step.later = {step.gates + 4 * step_size +
-                        weights_.gates().backward_hidden * units_,
-                    4 * units_};
+    float* const gates = it.gates.data() + 4 * time * step_size;
+    step.gates = gates;
+    step.gradients = IsBf16() ? gate_gradients_.data() : gates;
+    if (IsBf16()) step.factor = factors + (time - times.begin) * factor_size;
+    if (time + 1 < input_.seq_len) {
+      step.later = GateGradientFactors(layer, time + 1,
+                                       weights_.gates().backward_hidden);
     }
     step.output = output_gradient_.data() + (time - times.begin) * step_size;
     step.hidden = it.hidden.data() + time * step_size;
     if (time > 0) {
-      step.gates_ahead = step.gates - 4 * step_size;
+      step.gates_ahead = gates - 4 * step_size;
       step.state_ahead =
           (IsLstm() ? it.cell : it.hidden).data() + (time - 1) * step_size;
     } else {
@@ -144,25 +167,36 @@ void NetworkPass::BackwardLayer(int layer, Times times) {
     } else {
       GruBackward(arithmetic_, step);
     }
+    for (size_t i = 0; i < grains.size(); ++i) {
+      AddGateGradients(layer, time, step.gradients, grains[i], sums_[i]);
+    }
+  }
+}
+
+void NetworkPass::AddGateGradients(int layer, int64_t time,
+                                   const float* gradients,
+                                   const PassGrain& grain, Sums& sums) {
+  const int64_t input = weights_.gates().backward_input * units_;
+  // In the first layer the table's rows add up to biases of the input's part.
+  const int64_t biases = layer == 0 ? input : 4 * units_;
+  for (int64_t row = grain.begin; row < grain.end; ++row) {
+    const float* const of_row = gradients + 4 * row * units_;
+    if (biases > 0) {
+      AddRow(arithmetic_, biases, of_row,
+             sums.biases.data() + 4 * units_ * layer);
+    }
+    if (layer > 0) continue;
+    const int32_t symbol = input_.inputs[row * input_.seq_len + time];
+    AddRow(arithmetic_, gate_units_, of_row + input,
+           sums.table.data() + sums.slots[symbol] * gate_units_);
   }
 }
 
 void NetworkPass::BackwardInput(int layer, Times times) {
-  const int64_t rows = times.size() * input_.rows;
-  const float* const gates = At(layer).gates.data() +
-                             4 * times.begin * input_.rows * units_ +
-                             weights_.gates().backward_input * units_;
   ProductArguments product;
-  product.rows = rows;
-  product.left = {gates, 4 * units_};
-  if (IsBf16()) {
-    const int64_t size = FactorSize(gate_units_);
-    for (int64_t row = 0; row < rows; ++row) {
-      ToFactor(arithmetic_, gates + 4 * row * units_, gate_units_,
-               input_factors_.data() + row * size);
-    }
-    product.left = {input_factors_.data(), size};
-  }
+  product.rows = times.size() * input_.rows;
+  product.left =
+      GateGradientFactors(layer, times.begin, weights_.gates().backward_input);
   product.right = &weights_.layer(layer).input_backward.front();
   product.output = output_gradient_.data();
   product.output_stride = units_;
@@ -171,21 +205,14 @@ void NetworkPass::BackwardInput(int layer, Times times) {
 }
 
 void NetworkPass::AddLayerGradients(int layer, Times times,
-                                    const PassGrain& grain, Sums& sums) {
-  const Layer& it = At(layer);
+                                    const PassGrain& grain) {
   const GateLayout& gates = weights_.gates();
   const int64_t hidden = weights_.config().hidden_dim;
-  // In the first layer the table's rows add up to biases of the input's part.
-  const int64_t biases = (layer == 0 ? gates.backward_input : 4) * units_;
   left_rows_.clear();
   right_rows_.clear();
   ForEachRow(times, grain, [&](int64_t time, int64_t row) {
-    const int64_t index = time * input_.rows + row;
-    left_rows_.push_back(it.gates.data() + 4 * index * units_);
-    right_rows_.push_back(it.hidden.data() + index * units_);
-    if (biases == 0) return;
-    AddRow(arithmetic_, biases, left_rows_.back(),
-           sums.biases.data() + 4 * units_ * layer);
+    left_rows_.push_back(Row(GateGradientFactors(layer, time, 0), row));
+    right_rows_.push_back(Row(HiddenFactors(layer, time), row));
   });
   outer_.SetRight(right_rows_, hidden);
   for (int i = 0; i < gates.gates; ++i) {
@@ -193,13 +220,10 @@ void NetworkPass::AddLayerGradients(int layer, Times times,
                grain.gradient + weights_.LayerOffset(layer, 1) +
                    gates.order_hidden[i] * hidden * hidden);
   }
-  if (layer == 0) {
-    AddTableGradients(times, grain, sums);
-    return;
-  }
+  if (layer == 0) return;
   right_rows_.clear();
   ForEachRow(times, grain, [&](int64_t time, int64_t row) {
-    right_rows_.push_back(Output(layer - 1, time) + row * units_);
+    right_rows_.push_back(Row(OutputFactors(layer - 1, time), row));
   });
   outer_.SetRight(right_rows_, hidden);
   for (int i = 0; i < gates.gates; ++i) {
@@ -207,18 +231,6 @@ void NetworkPass::AddLayerGradients(int layer, Times times,
         left_rows_, (gates.backward_input + i) * units_, hidden,
         grain.gradient + weights_.LayerOffset(layer, 0) + i * hidden * hidden);
   }
-}
-
-void NetworkPass::AddTableGradients(Times times, const PassGrain& grain,
-                                    Sums& sums) {
-  const int64_t offset = weights_.gates().backward_input * units_;
-  ForEachRow(times, grain, [&](int64_t time, int64_t row) {
-    const int32_t symbol = input_.inputs[row * input_.seq_len + time];
-    const float* const gates =
-        At(0).gates.data() + 4 * (time * input_.rows + row) * units_;
-    AddRow(arithmetic_, gate_units_, gates + offset,
-           sums.table.data() + sums.slots[symbol] * gate_units_);
-  });
 }
 
 void NetworkPass::FinishSums(const PassGrain& grain, Sums& sums) {

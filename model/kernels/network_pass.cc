@@ -68,6 +68,7 @@ NetworkPass::NetworkPass(const NetworkWeights* weights)
       outer_(arithmetic_),
       outer_fp32_({arithmetic_.isa, Precision::kFp32}) {
   mask_.Resize(units_);
+  dropped_.Resize(units_);
 }
 
 double NetworkPass::Loss(const PassInput& input) {
@@ -98,9 +99,9 @@ void NetworkPass::LossAndGradient(const PassInput& input,
       AddOutputGradients(block_, grains[i], sums_[i]);
     }
     for (int layer = last_layer(); layer >= 0; --layer) {
-      BackwardLayer(layer, block_);
+      BackwardLayer(layer, block_, grains);
       for (size_t i = 0; i < grains.size(); ++i) {
-        AddLayerGradients(layer, block_, grains[i], sums_[i]);
+        AddLayerGradients(layer, block_, grains[i]);
       }
       if (layer > 0) BackwardInput(layer, block_);
     }
@@ -123,7 +124,7 @@ void NetworkPass::Prepare(const PassInput& input, int64_t block_times) {
   if (Drops()) masks_.Resize(block_rows * units_);
   if (IsBf16()) {
     logit_factors_.Resize(FactorSize(logits_.size()));
-    input_factors_.Resize(FactorSize(block_rows * gate_units_));
+    gate_gradients_.Resize(4 * input.rows * units_);
   }
   dropout_.clear();
   for (int layer = 0; layer <= last_layer(); ++layer) {
@@ -136,12 +137,11 @@ void NetworkPass::Prepare(const PassInput& input, int64_t block_times) {
     it.carried.Resize(step);
     if (IsBf16()) {
       it.factors.Resize(FactorSize(it.hidden.size()));
-      it.gradient_factors.Resize(FactorSize(2 * input.rows * gate_units_));
+      it.gradient_factors.Resize(FactorSize(4 * (block + 1) * step));
     }
     if (Drops()) {
       const int64_t times = layer == last_layer() ? block : input.seq_len;
-      it.output.Resize(times * step);
-      if (IsBf16()) it.output_factors.Resize(FactorSize(it.output.size()));
+      it.output.Resize(FactorSize(times * step));
     }
   }
 }
@@ -196,11 +196,9 @@ void NetworkPass::ForwardLayer(int layer) {
     }
     step.hidden = it.hidden.data() + time * step_size;
     step.next_hidden = it.hidden.data() + (time + 1) * step_size;
-    step.factor = {step.hidden, units_};
+    step.factor = HiddenFactors(layer, time);
     if (IsBf16()) {
-      float* const factor = it.factors.data() + time * FactorSize(step_size);
-      step.factor = {factor, FactorSize(units_)};
-      step.next_factor = factor + FactorSize(step_size);
+      step.next_factor = it.factors.data() + (time + 1) * FactorSize(step_size);
     }
     if (IsLstm()) {
       step.cell = it.cell.data() + time * step_size;
@@ -252,14 +250,12 @@ void NetworkPass::Drop(int layer, Times times) {
     for (int64_t row = 0; row < rows; ++row, ++index) {
       float* const mask = MaskRow(layer, index);
       FillMask(layer, time, row, mask);
-      MultiplyRow(arithmetic_, units_, hidden, mask, output);
+      float* const numbers = IsBf16() ? dropped_.data() : output;
+      MultiplyRow(arithmetic_, units_, hidden, mask, numbers);
+      if (IsBf16()) ToFactor(arithmetic_, numbers, units_, output);
       hidden += units_;
-      output += units_;
+      output += FactorSize(units_);
     }
-  }
-  if (IsBf16()) {
-    ToFactor(arithmetic_, it.output.data(), times.size() * rows * units_,
-             it.output_factors.data());
   }
 }
 
@@ -272,22 +268,19 @@ void NetworkPass::FillMask(int layer, int64_t time, int64_t row, float* mask) {
                  time, weights_.config().hidden_dim, mask);
 }
 
-const float* NetworkPass::Output(int layer, int64_t time) const {
+FactorRows NetworkPass::HiddenFactors(int layer, int64_t time) const {
   const Layer& it = layers_[layer];
-  const int64_t step = input_.rows * units_;
-  if (!Drops()) return it.hidden.data() + (time + 1) * step;
-  const int64_t first = layer == last_layer() ? block_.begin : 0;
-  return it.output.data() + (time - first) * step;
+  const AlignedArray<float>& factors = IsBf16() ? it.factors : it.hidden;
+  const int64_t stride = FactorSize(units_);
+  return {factors.data() + time * input_.rows * stride, stride};
 }
 
 FactorRows NetworkPass::OutputFactors(int layer, int64_t time) const {
+  if (!Drops()) return HiddenFactors(layer, time + 1);
   const int64_t stride = FactorSize(units_);
-  if (!IsBf16()) return {Output(layer, time), stride};
-  const Layer& it = layers_[layer];
-  const int64_t step = input_.rows * stride;
-  if (!Drops()) return {it.factors.data() + (time + 1) * step, stride};
   const int64_t first = layer == last_layer() ? block_.begin : 0;
-  return {it.output_factors.data() + (time - first) * step, stride};
+  return {layers_[layer].output.data() + (time - first) * input_.rows * stride,
+          stride};
 }
 
 void NetworkPass::ComputeLogits(Times times, bool backward) {

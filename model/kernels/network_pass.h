@@ -60,13 +60,13 @@ class NetworkPass {
     AlignedArray<float> cell;     // the same; LSTM
     AlignedArray<float> factors;  // hidden as left factors; bf16
     AlignedArray<float> gates;    // [T, R, 4 * U]
-    // What the layer puts out where dropout makes it another than hidden, of
-    // the last layer a block alone: [.., R, U].
+    // What the layer puts out, as left factors, where dropout makes it another
+    // than hidden, of the last layer a block alone: [.., R, U].
     AlignedArray<float> output;
-    AlignedArray<float> output_factors;
-    // On the way back. Factors are those of a time and of the one before.
+    // On the way back. Gradients of gates take the gates' places, or in bf16
+    // are left factors, of a block's times and of the one after.
     AlignedArray<float> carried;           // [R, U]
-    AlignedArray<float> gradient_factors;  // [2, R, gates * U]; bf16
+    AlignedArray<float> gradient_factors;  // [.., R, 4 * U]; bf16
   };
   // Sums of a grain that find their places in the gradient at the end.
   struct Sums {
@@ -96,8 +96,9 @@ class NetworkPass {
   // The mask of a row, `index` being that of the row among those of `times`.
   float* MaskRow(int layer, int64_t index);
   void FillMask(int layer, int64_t time, int64_t row, float* mask);
-  const float* Output(int layer, int64_t time) const;
   FactorRows OutputFactors(int layer, int64_t time) const;
+  // The state before `time`.
+  FactorRows HiddenFactors(int layer, int64_t time) const;
   // The logits at `times`, their losses, and on the way back their gradients.
   void ComputeLogits(Times times, bool backward);
   double SumOfLosses(int64_t begin, int64_t end) const;
@@ -107,13 +108,17 @@ class NetworkPass {
   void BeginSums(PassGrain& grain, Sums& sums);
   void ReserveForSymbols(const PassGrain& grain, Sums& sums);
   void BackwardLogits(Times times);
-  void BackwardLayer(int layer, Times times);
+  void BackwardLayer(int layer, Times times,
+                     absl::Span<const PassGrain> grains);
   void BackwardInput(int layer, Times times);
   void MultiplyByMask(int layer, Times times, float* rows);
   void AddOutputGradients(Times times, const PassGrain& grain, Sums& sums);
-  void AddLayerGradients(int layer, Times times, const PassGrain& grain,
-                         Sums& sums);
-  void AddTableGradients(Times times, const PassGrain& grain, Sums& sums);
+  void AddLayerGradients(int layer, Times times, const PassGrain& grain);
+  // Adds a time's gradients of gates, [R, 4 * U], to biases and to the table.
+  void AddGateGradients(int layer, int64_t time, const float* gradients,
+                        const PassGrain& grain, Sums& sums);
+  // Those of a block's time as left factors, from gate `slot` on.
+  FactorRows GateGradientFactors(int layer, int64_t time, int slot) const;
   void FinishSums(const PassGrain& grain, Sums& sums);
   void FinishBiases(int layer, const PassGrain& grain, const Sums& sums);
   // Calls f(time, row) for a grain's rows in the order of its sums.
@@ -149,11 +154,12 @@ class NetworkPass {
   AlignedArray<float> logits_;
   AlignedArray<float> logit_factors_;
   AlignedArray<float> output_gradient_;  // [.., R, U]
-  AlignedArray<float> input_factors_;    // [.., R, gates * U]; bf16
+  AlignedArray<float> gate_gradients_;   // of a time, [R, 4 * U]; bf16
   // Masks of the last layer, which the way back needs soon; and one of others,
   // which are drawn again.
-  AlignedArray<float> masks_;  // [.., R, U]
-  AlignedArray<float> mask_;   // [U]
+  AlignedArray<float> masks_;    // [.., R, U]
+  AlignedArray<float> mask_;     // [U]
+  AlignedArray<float> dropped_;  // [U]; bf16
   OuterProduct outer_;
   OuterProduct outer_fp32_;
   std::vector<const float*> left_rows_;

@@ -81,11 +81,11 @@ void PackFp32(const PackArguments& p) {
 // Element `i` of 16 columns; one behind the last row is zero.
 __m512i Bf16Elements(const PackArguments& p, int64_t i, int64_t column) {
   const auto half = [&](int64_t row) {
-    const __m512 values = row < static_cast<int64_t>(p.rows.size())
-                              ? _mm512_load_ps(p.rows[row] + column)
-                              : _mm512_setzero_ps();
-    return _mm512_cvtepu16_epi32(
-        reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values)));
+    if (row >= static_cast<int64_t>(p.rows.size())) {
+      return _mm512_setzero_si512();
+    }
+    return _mm512_cvtepu16_epi32(_mm256_load_si256(
+        reinterpret_cast<const __m256i*>(p.rows[row] + column / 2)));
   };
   return _mm512_or_si512(half(2 * i), _mm512_slli_epi32(half(2 * i + 1), 16));
 }

@@ -9,15 +9,16 @@
 
 namespace charrnn {
 
-// Rows of numbers, wherever they lie, each at a multiple of 64 bytes and with
-// zeros up to a multiple of 16.
+// Rows of a left factor (product.h), wherever they lie: in bf16 of pairs of
+// numbers, as ToFactor makes them. Each at a multiple of the bytes of 16
+// numbers, with zeros up to a multiple of 16.
 using RowPointers = absl::Span<const float* const>;
 
 // Sums of outer products, which gradients of weights are:
 //   sum[m, n] += sum over k of left[k, m] * right[k, n]
 // Each element is one sum in the order of k (by AMX as amx_tile.h has it), so
-// that rows may come in any
-// number of calls, a multiple of RowsTogether() of them in each but the last.
+// that rows may come in any number of calls, a multiple of RowsTogether() of
+// them in each but the last.
 // Keeps its work space; for one thread at a time.
 class OuterProduct {
  public:

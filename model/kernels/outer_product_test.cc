@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -10,6 +11,7 @@
 #include "model/kernels/arithmetic.h"
 #include "model/kernels/each_arithmetic.h"
 #include "model/kernels/packed_matrix.h"
+#include "model/kernels/product.h"
 
 namespace charrnn {
 namespace {
@@ -35,39 +37,58 @@ Example MakeExample(int64_t k, int64_t m, int64_t n) {
           RandomNumbers(m * n, 3)};
 }
 
-std::vector<const float*> RowsOf(const AlignedArray<float>& array,
-                                 int64_t stride, int64_t begin, int64_t end) {
-  std::vector<const float*> rows;
-  for (int64_t i = begin; i < end; ++i) {
-    rows.push_back(array.data() + i * stride);
+// Rows of numbers, each a multiple of 16, as left factors.
+class FactorMatrix {
+ public:
+  FactorMatrix(const Arithmetic& arithmetic, AlignedArray<float> numbers,
+               int64_t columns)
+      : elements_(std::move(numbers)),
+        stride_(columns / NumbersPerElement(arithmetic.precision)) {
+    if (arithmetic.precision == Precision::kFp32) return;
+    AlignedArray<float> factors;
+    factors.Resize(elements_.size() / 2);
+    ToFactor(arithmetic, elements_.data(), elements_.size(), factors.data());
+    elements_ = std::move(factors);
   }
-  return rows;
-}
+
+  std::vector<const float*> Rows(int64_t begin, int64_t end) const {
+    std::vector<const float*> rows;
+    for (int64_t i = begin; i < end; ++i) {
+      rows.push_back(elements_.data() + i * stride_);
+    }
+    return rows;
+  }
+
+ private:
+  AlignedArray<float> elements_;
+  int64_t stride_;
+};
 
 // In calls of `rows_at_once` rows each.
-std::vector<float> Compute(OuterProduct& outer, const Example& example,
-                           int64_t rows_at_once) {
+std::vector<float> Compute(const Arithmetic& arithmetic, OuterProduct& outer,
+                           const Example& example, int64_t rows_at_once) {
   const int64_t m = PaddedColumns(example.m);
   const int64_t n = PaddedColumns(example.n);
   const AlignedArray<float> packed_left =
       AlignedRows(example.left, example.m, m);
   // Numbers before the offset, which do not count.
-  AlignedArray<float> left;
-  left.Resize(example.k * (kOffset + m));
-  for (int64_t i = 0; i < left.size(); ++i) {
+  AlignedArray<float> numbers;
+  numbers.Resize(example.k * (kOffset + m));
+  for (int64_t i = 0; i < numbers.size(); ++i) {
     const int64_t column = i % (kOffset + m);
-    left[i] = column < kOffset
-                  ? 1e6f
-                  : packed_left[i / (kOffset + m) * m + column - kOffset];
+    numbers[i] = column < kOffset
+                     ? 1e6f
+                     : packed_left[i / (kOffset + m) * m + column - kOffset];
   }
-  const AlignedArray<float> right = AlignedRows(example.right, example.n, n);
+  const FactorMatrix left(arithmetic, std::move(numbers), kOffset + m);
+  const FactorMatrix right(arithmetic, AlignedRows(example.right, example.n, n),
+                           n);
   std::vector<float> sum = example.sum;
   sum.resize(sum.size() + 64, 7);
   for (int64_t begin = 0; begin < example.k; begin += rows_at_once) {
     const int64_t end = std::min(begin + rows_at_once, example.k);
-    outer.SetRight(RowsOf(right, n, begin, end), example.n);
-    outer.Add(RowsOf(left, kOffset + m, begin, end), kOffset, example.m,
-              sum.data());
+    outer.SetRight(right.Rows(begin, end), example.n);
+    outer.Add(left.Rows(begin, end), kOffset, example.m, sum.data());
   }
   for (size_t i = example.sum.size(); i < sum.size(); ++i) {
     EXPECT_EQ(sum[i], 7) << "wrote behind the sums";
@@ -79,7 +100,7 @@ std::vector<float> Compute(OuterProduct& outer, const Example& example,
 std::vector<float> Compute(const Arithmetic& arithmetic,
                            const Example& example) {
   OuterProduct outer(arithmetic);
-  return Compute(outer, example, example.k);
+  return Compute(arithmetic, outer, example, example.k);
 }
 
 std::vector<double> Expected(Precision precision, const Example& example) {
@@ -133,7 +154,8 @@ TEST_P(OuterProductTest, DoesNotDependOnTheCallsThatRowsComeIn) {
   const std::vector<float> at_once = Compute(arithmetic(), example);
   for (const int64_t times : {1, 2, 7, 15}) {
     OuterProduct outer(arithmetic());
-    EXPECT_TRUE(SameBits(Compute(outer, example, times * together), at_once))
+    EXPECT_TRUE(SameBits(
+        Compute(arithmetic(), outer, example, times * together), at_once))
         << times;
   }
 }
@@ -141,8 +163,9 @@ TEST_P(OuterProductTest, DoesNotDependOnTheCallsThatRowsComeIn) {
 TEST_P(OuterProductTest, DoesNotDependOnWhatWasComputedBefore) {
   const Example small = MakeExample(3, 17, 5);
   OuterProduct outer(arithmetic());
-  Compute(outer, MakeExample(64, 100, 300), 64);
-  EXPECT_TRUE(SameBits(Compute(outer, small, 3), Compute(arithmetic(), small)));
+  Compute(arithmetic(), outer, MakeExample(64, 100, 300), 64);
+  EXPECT_TRUE(SameBits(Compute(arithmetic(), outer, small, 3),
+                       Compute(arithmetic(), small)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, OuterProductTest,

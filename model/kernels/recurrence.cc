@@ -108,7 +108,7 @@ HWY_NOINLINE void ClearPadding(const ForwardStep& step, int64_t row) {
 }
 
 HWY_NOINLINE void ClearPadding(const BackwardStep& step, int64_t row) {
-  ClearGates(step.gates, row, step.units, step.padding);
+  ClearGates(step.gradients, row, step.units, step.padding);
   ClearBefore(step.carried + (row + 1) * step.units, step.padding);
 }
 
@@ -165,14 +165,13 @@ HWY_INLINE void AskAhead(const BackwardStep& step, int64_t row, int64_t unit) {
 }
 
 struct GruBackwardCell {
-  static constexpr int kGates = 3;
-
   // `sums` is what comes back from one step later through the weights.
   static HWY_INLINE void Compute(const BackwardStep& step, int64_t row,
                                  int64_t unit, const float* sums) {
     const int64_t units = step.units;
     const int64_t place = row * units + unit;
-    float* const gates = step.gates + 4 * row * units + unit;
+    const float* const gates = step.gates + 4 * row * units + unit;
+    float* const gradients = step.gradients + 4 * row * units + unit;
     AskAhead(step, row, unit);
     const Floats one = hn::Set(kFloats, 1.0f);
     for (int64_t i = 0; i < kBlock; i += kLanes) {
@@ -192,23 +191,22 @@ struct GruBackwardCell {
                                       hn::Mul(update, rest));
       const Floats d_reset = hn::Mul(hn::Mul(d_fresh, hidden_part),
                                      hn::Mul(reset, hn::Sub(one, reset)));
-      Store(hn::Mul(d_fresh, reset), gates + i);
-      Store(d_reset, gates + units + i);
-      Store(d_update, gates + 2 * units + i);
-      Store(d_fresh, gates + 3 * units + i);
+      Store(hn::Mul(d_fresh, reset), gradients + i);
+      Store(d_reset, gradients + units + i);
+      Store(d_update, gradients + 2 * units + i);
+      Store(d_fresh, gradients + 3 * units + i);
       Store(hn::Mul(state, update), step.carried + place + i);
     }
   }
 };
 
 struct LstmBackwardCell {
-  static constexpr int kGates = 4;
-
   static HWY_INLINE void Compute(const BackwardStep& step, int64_t row,
                                  int64_t unit, const float* sums) {
     const int64_t units = step.units;
     const int64_t place = row * units + unit;
-    float* const gates = step.gates + 4 * row * units + unit;
+    const float* const gates = step.gates + 4 * row * units + unit;
+    float* const gradients = step.gradients + 4 * row * units + unit;
     AskAhead(step, row, unit);
     const Floats one = hn::Set(kFloats, 1.0f);
     for (int64_t i = 0; i < kBlock; i += kLanes) {
@@ -225,13 +223,13 @@ struct LstmBackwardCell {
       const auto through_sigmoid = [&](Floats gradient, Floats gate) {
         return hn::Mul(gradient, hn::Mul(gate, hn::Sub(one, gate)));
       };
-      Store(through_sigmoid(hn::Mul(cell, fresh), in), gates + i);
+      Store(through_sigmoid(hn::Mul(cell, fresh), in), gradients + i);
       Store(through_sigmoid(hn::Mul(cell, Load(step.cell + place + i)), forget),
-            gates + units + i);
+            gradients + units + i);
       Store(hn::Mul(hn::Mul(cell, in), hn::NegMulAdd(fresh, fresh, one)),
-            gates + 2 * units + i);
+            gradients + 2 * units + i);
       Store(through_sigmoid(hn::Mul(hidden, shown), out),
-            gates + 3 * units + i);
+            gradients + 3 * units + i);
       Store(hn::Mul(cell, forget), step.carried + place + i);
     }
   }
@@ -250,10 +248,11 @@ void BackwardPanel(const BackwardStep& step, int64_t panel) {
         Cell::Compute(step, row, unit, tile.Row(m) + v * kBlock);
         if (HasPadding(step, unit)) ClearPadding(step, row);
         if (step.factor == nullptr) continue;
-        for (int gate = 0; gate < Cell::kGates; ++gate) {
-          StoreFactorBlock(gate * step.units + unit,
-                           step.gates + (4 * row + gate) * step.units + unit,
-                           step.factor + row * Cell::kGates * step.units / 2);
+        for (int gate = 0; gate < 4; ++gate) {
+          StoreFactorBlock(
+              gate * step.units + unit,
+              step.gradients + (4 * row + gate) * step.units + unit,
+              step.factor + row * 2 * step.units);
         }
       }
     }

@@ -86,11 +86,11 @@ struct BackwardStep {
   // only asked for; null: none comes.
   const float* gates_ahead = nullptr;
   const float* state_ahead = nullptr;
-  // What the step forward has kept, and afterwards their gradients.
-  float* gates = nullptr;
-  // In bf16, gradients of the hidden part as a left factor, rows of
-  // 3 or 4 * U / 2.
-  float* factor = nullptr;
+  // What the step forward has kept, and what their gradients will be, rows of
+  // 4 * U; may be the same.
+  const float* gates = nullptr;
+  float* gradients = nullptr;
+  float* factor = nullptr;  // the gradients as a left factor; bf16
 };
 
 void GruForward(const Arithmetic& arithmetic, const ForwardStep& step);

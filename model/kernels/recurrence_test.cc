@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -277,7 +278,9 @@ class Step {
     AlignedArray<float> later_factor;
     later_factor.Resize(later.size() / 2);
     AlignedArray<float> factor;
-    factor.Resize(later.size() / 2);
+    factor.Resize(gates_.size() / 2);
+    AlignedArray<float> gradients;
+    gradients.Resize(gates_.size());
     const AlignedArray<float> output =
         AlignedRows(example_.output, hidden_, units_);
     AlignedArray<float> carried =
@@ -300,6 +303,7 @@ class Step {
     step.carried = carried.data();
     step.hidden = state_.data();
     step.gates = gates_.data();
+    step.gradients = example_.in_place ? gates_.data() : gradients.data();
     if (IsLstm()) {
       step.cell = cell_.data();
       step.next_cell = next_cell_.data();
@@ -307,11 +311,10 @@ class Step {
     } else {
       GruBackward(arithmetic_, step);
     }
+    if (!example_.in_place) gates_ = std::move(gradients);
     outcome_.gradients = Gates();
     outcome_.carried = Part(carried, 1, 0);
-    if (IsBf16()) {
-      ExpectFactors(factor, gates_.data(), gate_units, 4 * units_);
-    }
+    if (IsBf16()) ExpectFactors(factor, gates_.data(), 4 * units_, 4 * units_);
   }
 
   const Arithmetic arithmetic_;
