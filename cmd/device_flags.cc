@@ -1,8 +1,10 @@
 #include "cmd/device_flags.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
@@ -10,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
+#include "base/thread_pool.h"
 #include "model/device.h"
 #include "model/kernels/arithmetic.h"
 #include "model/metrics/display.h"
@@ -94,8 +97,10 @@ absl::StatusOr<std::optional<Arithmetic>> KernelsFor(
   }
   const Arithmetic arithmetic = {*isa, precision};
   if (const absl::Status status = CheckSupported(arithmetic); !status.ok()) {
-    return Annotate(status,
-                    absl::StrCat("--precision=", PrecisionName(precision)));
+    return Annotate(
+        absl::InvalidArgumentError(absl::StrCat(
+            status.message(), *isa < BestIsa() ? ": leave out --isa" : "")),
+        absl::StrCat("--precision=", PrecisionName(precision)));
   }
   return std::optional<Arithmetic>(arithmetic);
 }
@@ -119,7 +124,8 @@ absl::StatusOr<Compute> ComputeFromFlags() {
   AllowTensorFloat32(choice.device);
   CHARRNN_ASSIGN_OR_RETURN(const std::optional<Isa> isa,
                            IsaFromFlags(choice.device));
-  return Compute{choice.device, MakeTorchThreadPool(threads), isa,
+  std::unique_ptr<ThreadPool> pool = MakeTorchThreadPool(threads);
+  return Compute{choice.device, pool->num_threads(), std::move(pool), isa,
                  choice.reason};
 }
 
@@ -129,7 +135,7 @@ std::string Describe(const Compute& compute, Precision precision) {
     absl::StrAppend(&text, " (auto: ", compute.why_device, ")");
   }
   if (compute.device == "cpu") {
-    absl::StrAppend(&text, ", ", Counted(compute.pool->num_threads(), "thread"),
+    absl::StrAppend(&text, ", ", Counted(compute.threads, "thread"),
                     ", kernels ", KernelsName(compute.isa, precision));
   }
   absl::StrAppend(&text, ", ", PrecisionName(precision));

@@ -14,6 +14,7 @@ namespace charrnn {
 // What a model is computed with.
 struct Compute {
   std::string device;  // "cpu" or "cuda:N"
+  int threads = 1;
   std::unique_ptr<ThreadPool> pool;
   // What fused kernels compute with; none: LibTorch's operators compute.
   std::optional<Isa> isa;

@@ -120,6 +120,7 @@ absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
   JobRequest request;
   request.jobs_config_json = job.config_json();
   request.is_the_jobs = !job.config_json().empty() && !job.may_change();
+  const std::set<std::string> typed_now = typed;
   if (!job.config_json().empty()) {
     CHARRNN_RETURN_IF_ERROR(TakeOverFlags(job.config_json(), typed));
   }
@@ -132,6 +133,8 @@ absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
         const std::vector<std::string> notes,
         CompareWithRun(job.config_json(), request.training, device,
                        absl::GetFlag(FLAGS_allow_changes)));
+    CHARRNN_RETURN_IF_ERROR(
+        CheckLimits(request.training, typed_now, job.committed_step()));
     request.training.notes.insert(request.training.notes.end(), notes.begin(),
                                   notes.end());
   }

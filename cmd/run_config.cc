@@ -1,9 +1,11 @@
 #include "cmd/run_config.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/flags/commandlineflag.h"
@@ -21,6 +23,7 @@
 #include "data/corpus.h"
 #include "model/config.h"
 #include "model/kernels/arithmetic.h"
+#include "model/training_plan.h"
 
 namespace charrnn {
 namespace {
@@ -77,36 +80,54 @@ std::string Text(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-absl::Status Changed(const std::string& field, const std::string& now,
-                     const std::string& then) {
-  return absl::FailedPreconditionError(absl::StrCat(
-      "--", field, "=", now, ": the run to resume has ", then,
-      ", and its numbers depend on it: leave the flag out, begin a new run, or "
-      "say with --allow_changes that you mean it"));
+// How a run goes on is compared with how it was: what there is to say of it.
+struct Comparison {
+  const json& training;                 // what the run had
+  const std::set<std::string>& preset;  // flags that --preset has set
+  bool allow_changes;
+  std::vector<std::string> notes;
+
+  // The flag `field` differs, and numbers depend on it.
+  absl::Status Change(const std::string& field, const std::string& now,
+                      const std::string& was);
+  // One part of the configuration, such as "model", against what it is now.
+  // What the run's version did not know yet was as `defaults` have it.
+  absl::Status Part(const json& then, const std::string& now_json,
+                    const std::string& defaults);
+  // Says where the run computed, if that was elsewhere or its last bits differ.
+  void Kernels(const json& then, const TrainingRequest& request,
+               const std::string& device, bool same_precision);
+};
+
+absl::Status Comparison::Change(const std::string& field,
+                                const std::string& now,
+                                const std::string& was) {
+  if (!allow_changes) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        preset.count(field) > 0 ? "--preset has --" : "--", field, "=", now,
+        ": the run to resume has ", was,
+        ", and its numbers depend on it: leave the flag out, begin a new run, "
+        "or say with --allow_changes that you mean it"));
+  }
+  notes.push_back(
+      absl::StrCat("--", field, " is ", now, " from here on; it was ", was));
+  return absl::OkStatus();
 }
 
-// One part of the configuration, such as "model", against what it is now. What
-// the run's version did not know yet was as `defaults` have it.
-absl::Status ComparePart(const json& then, const std::string& now_json,
-                         const std::string& defaults, const json& training,
-                         bool allow_changes, std::vector<std::string>& notes) {
+absl::Status Comparison::Part(const json& then, const std::string& now_json,
+                              const std::string& defaults) {
   const json now = json::parse(now_json);
   json before = json::parse(defaults);
   before.update(then);
   for (const auto& [field, value] : now.items()) {
     if (before[field] == value || IsFree(field, training)) continue;
-    const std::string was = Text(before[field]);
-    if (!allow_changes) return Changed(field, Text(value), was);
-    notes.push_back(absl::StrCat("--", field, " is ", Text(value),
-                                 " from here on; it was ", was));
+    CHARRNN_RETURN_IF_ERROR(Change(field, Text(value), Text(before[field])));
   }
   return absl::OkStatus();
 }
 
-// Says where the run computed, if that was elsewhere or its last bits differ.
-void CompareKernels(const json& then, const TrainingRequest& request,
-                    const std::string& device, bool same_precision,
-                    std::vector<std::string>& notes) {
+void Comparison::Kernels(const json& then, const TrainingRequest& request,
+                         const std::string& device, bool same_precision) {
   if (const json was = then.value("device", json(device)); was != device) {
     notes.push_back(absl::StrCat("the run goes on on ", device,
                                  ", no longer on ", Text(was),
@@ -187,6 +208,8 @@ absl::Status TakeOverFlags(absl::string_view config_json,
                                                      "program's"));
     }
   }
+  // A preset's choice by what the CPU has is none where a run goes on.
+  if (config["flags"].contains("precision")) typed.insert("precision");
   const auto given = config.find("typed");
   if (given == config.end() || !given->is_array()) return absl::OkStatus();
   for (const json& name : *given) {
@@ -201,7 +224,8 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
     absl::string_view config_json, const TrainingRequest& request,
     const std::string& device, bool allow_changes) {
   CHARRNN_ASSIGN_OR_RETURN(const json then, ParseRunConfig(config_json));
-  std::vector<std::string> notes;
+  Comparison comparison = {then["training"], request.preset, allow_changes, {}};
+  std::vector<std::string>& notes = comparison.notes;
   if (then["corpus"].value("fingerprint", json()) !=
       request.corpus->fingerprint()) {
     if (!allow_changes) {
@@ -215,13 +239,10 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
     notes.push_back(absl::StrCat("the text is ", request.corpus->name(),
                                  " from here on, which is another one"));
   }
-  const json& training = then["training"];
-  CHARRNN_RETURN_IF_ERROR(ComparePart(then["model"], ToJson(request.model),
-                                      ToJson(ModelConfig()), training,
-                                      allow_changes, notes));
-  CHARRNN_RETURN_IF_ERROR(ComparePart(training, ToJson(request.training),
-                                      ToJson(TrainingConfig()), training,
-                                      allow_changes, notes));
+  CHARRNN_RETURN_IF_ERROR(comparison.Part(then["model"], ToJson(request.model),
+                                          ToJson(ModelConfig())));
+  CHARRNN_RETURN_IF_ERROR(comparison.Part(
+      then["training"], ToJson(request.training), ToJson(TrainingConfig())));
   const std::string reduction = ResolvedReduction(request.reduction, device);
   if (const json earlier = then.value("reduction", json(reduction));
       earlier != reduction) {
@@ -232,12 +253,26 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
   const std::string precision(PrecisionName(request.precision));
   const std::string old_precision = Text(then.value("precision", json("fp32")));
   if (precision != old_precision) {
-    if (!allow_changes) return Changed("precision", precision, old_precision);
-    notes.push_back(absl::StrCat("--precision is ", precision,
-                                 " from here on; it was ", old_precision));
+    CHARRNN_RETURN_IF_ERROR(
+        comparison.Change("precision", precision, old_precision));
   }
-  CompareKernels(then, request, device, precision == old_precision, notes);
-  return notes;
+  comparison.Kernels(then, request, device, precision == old_precision);
+  return std::move(comparison).notes;
+}
+
+absl::Status CheckLimits(const TrainingRequest& request,
+                         const std::set<std::string>& typed, int64_t step) {
+  CHARRNN_ASSIGN_OR_RETURN(
+      const TrainingPlan plan,
+      MakeTrainingPlan(request.training, request.corpus->size()));
+  const int64_t end = plan.total_steps;
+  const char* const flag =
+      request.training.max_steps == end ? "max_steps" : "num_epochs";
+  if (end >= step || typed.count(flag) == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, ": it ends the run at step ", end,
+                   ", and the run is at step ", step,
+                   " already: let it go on for longer, or leave the flag out"));
 }
 
 }  // namespace charrnn

@@ -1,6 +1,7 @@
 #ifndef CHARRNN_CMD_RUN_CONFIG_H_
 #define CHARRNN_CMD_RUN_CONFIG_H_
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ std::string RunConfigJson(const TrainingRequest& request,
 
 // Gives every flag that the user has not typed the value that it had in the run
 // of `config_json`, but for those that say which run it is and how it is to go
-// on; `typed` grows by those that were typed then. InvalidArgument if the text
+// on; `typed` grows by those that were typed then, and by the precision, which
+// not even a preset changes. InvalidArgument if the text
 // is no config.json of this program.
 absl::Status TakeOverFlags(absl::string_view config_json,
                            std::set<std::string>& typed);
@@ -38,6 +40,12 @@ absl::Status TakeOverFlags(absl::string_view config_json,
 absl::StatusOr<std::vector<std::string>> CompareWithRun(
     absl::string_view config_json, const TrainingRequest& request,
     const std::string& device, bool allow_changes);
+
+// Whether a run that has come to `step` may end where --max_steps or
+// --num_epochs says, if this was typed. InvalidArgument, naming it, if that
+// lies behind; errors of MakeTrainingPlan.
+absl::Status CheckLimits(const TrainingRequest& request,
+                         const std::set<std::string>& typed, int64_t step);
 
 }  // namespace charrnn
 

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/files.h"
+#include "cmd/preset.h"
 #include "cmd/training_flags.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -102,7 +103,18 @@ TEST_F(RunConfigTest, WhatIsNotTypedIsAsItWas) {
   ASSERT_THAT(TakeOverFlags(config, typed), IsOk());
   EXPECT_EQ(Get("hidden_dim"), "64");
   EXPECT_EQ(Get("num_epochs"), "9");
-  EXPECT_THAT(typed, ElementsAre("data_path", "hidden_dim", "num_epochs"));
+  EXPECT_THAT(
+      typed, ElementsAre("data_path", "hidden_dim", "num_epochs", "precision"));
+}
+
+TEST_F(RunConfigTest,
+       APresetDoesNotChangeTheRunsPrecisionWhereTheCpuIsAnother) {
+  const std::string config = RunConfigJson(Request(), {"preset"}, "cpu");
+  Set("preset", "best");
+  std::set<std::string> typed = {"preset"};
+  ASSERT_THAT(TakeOverFlags(config, typed), IsOk());
+  EXPECT_THAT(ApplyPreset(typed), IsOk());
+  EXPECT_EQ(Get("precision"), "fp32");
 }
 
 TEST_F(RunConfigTest, ABrokenOneIsAnError) {

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,7 +41,6 @@ ABSL_FLAG(bool, resume, false,
 ABSL_FLAG(bool, allow_changes, false,
           "Let --resume change flags, or the text, that the run's numbers "
           "depend on.");
-ABSL_DECLARE_FLAG(std::string, preset);
 
 namespace charrnn {
 namespace {
@@ -162,19 +160,6 @@ absl::Status OwnDirectory(FileSystem& files, Clock& clock,
   return MarkLatest(files, Runs(), path);
 }
 
-// Whether a limit that was typed lies behind `step`, which the run has reached.
-absl::Status CheckLimits(const std::set<std::string>& typed, int64_t step,
-                         const RunStart& run) {
-  const int64_t end = run.plan.total_steps;
-  const char* const flag =
-      run.request.training.max_steps == end ? "max_steps" : "num_epochs";
-  if (end >= step || typed.count(flag) == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, ": it ends the run at step ", end,
-                   ", and the run is at step ", step,
-                   " already: let it go on for longer, or leave the flag out"));
-}
-
 // Whether the run may go on as it is now asked for, and what there is to say of
 // it. `newest` is the checkpoint of `earlier`, if it has one; `typed` is what
 // was typed this time.
@@ -189,12 +174,9 @@ absl::Status Compare(const std::optional<Earlier>& earlier,
     if (absl::IsInvalidArgument(notes.status())) {
       return ConfigError(*earlier, notes.status());
     }
-    if (const std::string preset = absl::GetFlag(FLAGS_preset);
-        !notes.ok() && !preset.empty()) {
-      return Annotate(notes.status(), absl::StrCat("--preset=", preset));
-    }
     CHARRNN_RETURN_IF_ERROR(notes.status());
-    CHARRNN_RETURN_IF_ERROR(CheckLimits(typed, newest->progress.step, run));
+    CHARRNN_RETURN_IF_ERROR(
+        CheckLimits(run.request, typed, newest->progress.step));
     run.notes.insert(run.notes.end(), notes->begin(), notes->end());
     run.notes.push_back(
         absl::StrCat("going on from step ", newest->progress.step));

@@ -160,7 +160,10 @@ TEST_F(RunStartTest, APresetIsNamedWhereItsValuesAreNotTheRuns) {
   }
   EXPECT_THAT(Start({"--resume", "--preset=quick"}),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("--preset=quick: --")));
+                       HasSubstr("--preset has --")));
+  EXPECT_THAT(Start({"--resume", "--seed=9"}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       testing::StartsWith("--seed=9: ")));
 }
 
 TEST_F(RunStartTest, AFinishedRunIsKnownAndLeftAlone) {

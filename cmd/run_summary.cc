@@ -1,5 +1,6 @@
 #include "cmd/run_summary.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -23,12 +24,14 @@ namespace charrnn {
 
 namespace {
 
-// Characters between chunks that are farther apart than they are long.
+// Characters between chunks that are farther apart than they are long, which
+// nobody learns to predict.
 std::string DescribeGaps(int64_t num_chunks, const TrainingConfig& training) {
   const int64_t gap = training.overlap_step - training.seq_len;
-  if (gap <= 0) return "";
-  return absl::StrCat(Counted((num_chunks - 1) * gap, "character"),
-                      " between them unread; ");
+  const int64_t skipped = std::max<int64_t>(0, gap) * (num_chunks - 1);
+  if (skipped == 0) return "";
+  return absl::StrCat(" (--overlap_step skips ", Counted(skipped, "character"),
+                      ")");
 }
 
 // What is read in which order, as one line.
@@ -40,10 +43,10 @@ std::string DescribeReading(const TrainingPlan& plan,
   if (streams == nullptr) {
     return absl::StrCat(
         "chunks   ", WithThousands(plan.batches.chunks()->num_chunks()),
-        " to train on, ",
+        " to train on",
+        DescribeGaps(plan.batches.chunks()->num_chunks(), training), ", ",
         WithThousands(std::get<ChunkIndex>(plan.validation).num_chunks()),
-        " to validate with; ",
-        DescribeGaps(plan.batches.chunks()->num_chunks(), training), steps);
+        " to validate with; ", steps);
   }
   const auto& validation = std::get<StreamIndex>(plan.validation);
   return absl::StrCat(

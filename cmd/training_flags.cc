@@ -296,12 +296,11 @@ std::string ResolvedReduction(const std::string& reduction,
 absl::StatusOr<TrainingRequest> TrainingRequestFromFlags(
     FileSystem& files, const std::set<std::string>& typed,
     const ModelSnapshot* resumed) {
-  CHARRNN_ASSIGN_OR_RETURN(const std::set<std::string> preset,
-                           ApplyPreset(typed));
+  TrainingRequest request;
+  CHARRNN_ASSIGN_OR_RETURN(request.preset, ApplyPreset(typed));
   // A network that is given has its own dropout unless another is asked for.
   std::set<std::string> asked = typed;
-  if (preset.count("dropout") > 0) asked.insert("dropout");
-  TrainingRequest request;
+  if (request.preset.count("dropout") > 0) asked.insert("dropout");
   CHARRNN_ASSIGN_OR_RETURN(request.model, ModelFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.training, TrainingFromFlags());
   CHARRNN_ASSIGN_OR_RETURN(request.sampling, SamplingConfigFromFlags());

@@ -29,6 +29,7 @@ struct TrainingRequest {
   std::string reduction;  // "auto", "invariant" or "overlap"
   std::string kernels;    // "fused" or "libtorch"
   Precision precision = Precision::kFp32;
+  std::set<std::string> preset;  // flags that --preset has set
 
   // What was changed to suit a small text, a line each; to be said aloud once
   // the rest of the input is known to be good.

@@ -99,12 +99,11 @@ absl::StatusOr<std::string> FindModelFile(FileSystem& files,
     std::string file = JoinPath(JoinPath(path, folder), kModelFileName);
     if (files.Exists(file)) return file;
   }
-  return absl::NotFoundError(
-      absl::StrCat(path, ": holds no checkpoint (neither best/", kModelFileName,
-                   " nor ", kModelFileName,
-                   "): name a run's folder, one of its checkpoints, or a "
-                   "model's file; a run "
-                   "has its first one after an epoch"));
+  return absl::NotFoundError(absl::StrCat(
+      path, ": holds no checkpoint (neither best/", kModelFileName, " nor ",
+      kModelFileName,
+      "): wait for its first one, or name a run's folder, a checkpoint's or a "
+      "model's file"));
 }
 
 absl::StatusOr<ModelSnapshot> LoadModel(FileSystem& files,

@@ -59,23 +59,30 @@ void Tell(const Membership::Generation& generation) {
   CHARRNN_LOG(INFO) << line;
 }
 
-// What a generation needs to form: workers that return, or else hosts.
-std::string WhatIsAwaited(const std::vector<Membership::WorkerView>& workers,
-                          int min_hosts) {
-  std::set<std::string> there;  // hosts
-  std::vector<std::string> awaited;
+int NumHostsThere(const std::vector<Membership::WorkerView>& workers) {
+  std::set<std::string> there;
   for (const Membership::WorkerView& worker : workers) {
     if (worker.state == Membership::WorkerState::kJoining) {
       there.insert(worker.id.slot.host_id);
-    } else if (worker.state == Membership::WorkerState::kReturning) {
+    }
+  }
+  return static_cast<int>(there.size());
+}
+
+// What a generation needs to form: workers that return, or else hosts.
+std::string WhatIsAwaited(const std::vector<Membership::WorkerView>& workers,
+                          int min_hosts) {
+  std::vector<std::string> awaited;
+  for (const Membership::WorkerView& worker : workers) {
+    if (worker.state == Membership::WorkerState::kReturning) {
       awaited.push_back(
           absl::StrCat(worker.host_name, "/", worker.id.slot.local_rank));
     }
   }
   if (!awaited.empty()) return absl::StrJoin(awaited, ", ");
-  return absl::StrCat("hosts: ", there.size(),
-                      there.size() == 1 ? " is" : " are", " there, ", min_hosts,
-                      " needed");
+  const int there = NumHostsThere(workers);
+  return absl::StrCat("hosts: ", there, there == 1 ? " is" : " are", " there, ",
+                      min_hosts, " needed");
 }
 
 uint64_t RandomNumber() {
@@ -274,9 +281,24 @@ std::vector<std::pair<Job::Done, absl::Status>> Job::TakeAnswers(bool of_all) {
   return answers;
 }
 
+void Job::TellIfMoreMayCome() {
+  const Membership::Options& options = options_.membership;
+  // Most jobs know how many hosts they have.
+  if (options.min_hosts == options.max_hosts) return;
+  const int there = NumHostsThere(membership_->Workers());
+  if (there == hosts_told_) return;
+  hosts_told_ = there;
+  if (there < options.min_hosts || there >= options.max_hosts) return;
+  CHARRNN_LOG(INFO) << Counted(there, "host") << (there == 1 ? " is" : " are")
+                    << " there, which is enough: training waits for more until "
+                    << absl::FormatDuration(options.join_window)
+                    << " after the last one has come (--join_window)";
+}
+
 void Job::TellIfItWaits() {
-  if (membership_->job_state() != JobState::kForming ||
-      membership_->generation() == 0) {
+  const bool forming = membership_->job_state() == JobState::kForming;
+  if (forming && membership_->generation() == 0) TellIfMoreMayCome();
+  if (!forming || membership_->generation() == 0) {
     waits_since_.reset();
     return;
   }

@@ -153,14 +153,14 @@ class Job {
   void WriteState(const DurableState& state);
   // Puts on the disk thread's list what the membership has to tell of.
   void RecordNews();
-  void TellIfItWaits();  // people
+  // People, what the job or the next generation waits for.
+  void TellIfItWaits();
+  void TellIfMoreMayCome();
   void OnDisk(std::function<void()> task);
 
   // The disk thread's, without mutex_.
   // Lets a host in, whose configuration becomes the run's if it has none.
   absl::Status Admit(const wire::RegisterHostRequest& request);
-  // What people who wait see, once hosts are enough; mutex_ is held.
-  void TellOfWaiting() const;
   // What of the book others may know without the disk's being waited for.
   void Publish();
 
@@ -204,6 +204,7 @@ class Job {
   bool may_change_ = false;  // whoever comes first may
   // Since when no generation has formed; infinite: that was told.
   std::optional<absl::Duration> waits_since_;
+  int hosts_told_ = 0;
   struct Safe {
     int64_t committed_step = 0;
     int64_t best_step = 0;

@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "base/log.h"
 #include "base/one_line.h"
 #include "base/status_macros.h"
@@ -56,18 +55,6 @@ void Job::RegisterHost(const wire::RegisterHostRequest& request,
   });
 }
 
-void Job::TellOfWaiting() const {
-  const Membership::Options& options = options_.membership;
-  if (membership_->generation() > 0 ||
-      static_cast<int>(told_of_.size()) != options.min_hosts ||
-      options.min_hosts == options.max_hosts) {
-    return;
-  }
-  CHARRNN_LOG(INFO) << "that is enough: waiting for more, but no longer than "
-                    << absl::FormatDuration(options.join_window)
-                    << " after each (--join_window)";
-}
-
 absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
   bool begins = book_->config_json().empty();
   {
@@ -91,7 +78,6 @@ absl::Status Job::Admit(const wire::RegisterHostRequest& request) {
     if (options_.durable && told_of_.insert(request.host_id()).second) {
       CHARRNN_LOG(INFO) << name << " is there, with "
                         << Counted(request.slots(), "worker");
-      TellOfWaiting();
     }
     may_change_ = false;
     if (common != instruction_set_) ++news_of_the_job_;

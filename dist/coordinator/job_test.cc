@@ -259,6 +259,22 @@ TEST_F(JobTest, ItIsToldWhomTrainingWaitsFor) {
             "name-a/0");
 }
 
+TEST_F(JobTest, ItIsToldThatMoreHostsMayCome) {
+  options_.membership.max_hosts = 2;
+  Open();
+  Lines log;
+  const LogCapture capture(&log);
+  ASSERT_THAT(Register(Host("a")), IsOk());
+  for (const int local_rank : {0, 1}) {
+    ASSERT_THAT(Beat(Worker(local_rank), 0), IsOk());
+  }
+  auto first = StartJoin(Worker(0));
+  auto second = StartJoin(Worker(1));
+  EXPECT_EQ(log.Await("1 host is there, which is enough: ", [] {}),
+            "training waits for more until 30s after the last one has come "
+            "(--join_window)");
+}
+
 TEST_F(JobTest, AHostLeavesOrStopsTheJobIfItIsTheLast) {
   FormGeneration();
   wire::LeaveHostRequest request;

@@ -121,8 +121,7 @@ absl::Status CheckSupported(const Arithmetic& arithmetic) {
         best < Isa::kAvx512Bf16
             ? absl::StrCat("this machine's CPU has no more than ",
                            IsaName(best))
-            : absl::StrCat("--isa=", IsaName(arithmetic.isa),
-                           " has none of it: leave that out")));
+            : absl::StrCat("this is ", IsaName(arithmetic.isa))));
   }
   return absl::OkStatus();
 }

@@ -93,8 +93,7 @@ TEST(CheckSupportedTest, WantsItsOwnInstructionSetForBf16) {
                  absl::StrCat(
                      "it needs the instruction set amx_bf16 or avx512_bf16, "
                      "and ",
-                     has ? absl::StrCat("--isa=", IsaName(isa),
-                                        " has none of it: leave that out")
+                     has ? absl::StrCat("this is ", IsaName(isa))
                          : absl::StrCat("this machine's CPU has no more than ",
                                         IsaName(BestIsa())))));
   }

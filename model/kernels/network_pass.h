@@ -117,7 +117,8 @@ class NetworkPass {
   // Adds a time's gradients of gates, [R, 4 * U], to biases and to the table.
   void AddGateGradients(int layer, int64_t time, const float* gradients,
                         const PassGrain& grain, Sums& sums);
-  // Those of a block's time as left factors, from gate `slot` on.
+  // Those of a time of the block, or of the one after it, as left factors, from
+  // gate `slot` on.
   FactorRows GateGradientFactors(int layer, int64_t time, int slot) const;
   void FinishSums(const PassGrain& grain, Sums& sums);
   void FinishBiases(int layer, const PassGrain& grain, const Sums& sums);

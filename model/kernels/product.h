@@ -33,7 +33,8 @@ void Product(const Arithmetic& arithmetic, const ProductArguments& arguments);
 constexpr int kProductBlocks = 4;
 
 // `n` numbers, a multiple of 16, as n / 2 elements of a left factor in bf16.
-// Both lie at multiples of 64 bytes. A denormal number becomes 0.
+// Values lie at a multiple of 64 bytes, the factor at one of 32. A denormal
+// number becomes 0.
 void ToFactor(const Arithmetic& arithmetic, const float* values, int64_t n,
               float* factor);
 

@@ -90,7 +90,7 @@ struct BackwardStep {
   // 4 * U; may be the same.
   const float* gates = nullptr;
   float* gradients = nullptr;
-  float* factor = nullptr;  // the gradients as a left factor; bf16
+  float* factor = nullptr;  // these as left factors, rows of 2 * U; bf16
 };
 
 void GruForward(const Arithmetic& arithmetic, const ForwardStep& step);
