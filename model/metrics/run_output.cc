@@ -51,6 +51,9 @@ Settings ReadSettings(FileSystem& files, const std::string& run_dir) {
     }
     for (const auto& [name, value] : fields->items()) add(name, value);
   }
+  for (const char* name : {"device", "kernels", "precision", "reduction"}) {
+    if (config.contains(name)) add(name, config[name]);
+  }
   return settings;
 }
 

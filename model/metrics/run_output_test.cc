@@ -30,7 +30,8 @@ using ::testing::StartsWith;
 class RunOutputTest : public testing::Test {
  protected:
   RunOutputTest() : files_(FileSystem::Real()) {
-    WriteConfig(R"({"corpus":{"name":"a.txt"},"training":{"seq_len":77}})");
+    WriteConfig(R"({"corpus":{"name":"a.txt"},"training":{"seq_len":77},)"
+                R"("precision":"bf16"})");
   }
 
   void WriteConfig(absl::string_view text) {
@@ -78,9 +79,10 @@ TEST_F(RunOutputTest, EveryRecordOfTheRunIsWritten) {
                                            HasSubstr(R"("event":"checkpoint")"),
                                            HasSubstr(R"("event":"end")")));
   EXPECT_THAT(Read("samples.txt"), HasSubstr("But soft"));
-  EXPECT_THAT(Read("report.html"),
-              AllOf(HasSubstr("But soft"), HasSubstr("a.txt"),
-                    HasSubstr("seq_len"), HasSubstr("77")));
+  EXPECT_THAT(
+      Read("report.html"),
+      AllOf(HasSubstr("But soft"), HasSubstr("a.txt"), HasSubstr("seq_len"),
+            HasSubstr("77"), HasSubstr("precision"), HasSubstr("bf16")));
   CHARRNN_ASSERT_OK_AND_ASSIGN(const std::vector<std::string> names,
                                files_.ListDirectory(folder_.path()));
   EXPECT_THAT(names, Contains(StartsWith("events.out.tfevents.")));
