@@ -26,8 +26,7 @@ std::string VersionText(int version) {
 // Why no GPU can be used; empty if one can.
 std::string WhyNoGpu(const CudaSupport& cuda) {
   if (!cuda.built) {
-    return "this program was built without CUDA, which --config=cuda builds it "
-           "with";
+    return "this program was built without --config=cuda";
   }
   if (cuda.driver_version == 0) return "no NVIDIA driver was found";
   // Within a major version older drivers run newer programs.
