@@ -97,9 +97,10 @@ absl::StatusOr<std::optional<Arithmetic>> KernelsFor(
   }
   const Arithmetic arithmetic = {*isa, precision};
   if (const absl::Status status = CheckSupported(arithmetic); !status.ok()) {
+    const bool best_has_it = CheckSupported({BestIsa(), precision}).ok();
     return Annotate(
         absl::InvalidArgumentError(absl::StrCat(
-            status.message(), *isa < BestIsa() ? ": leave out --isa" : "")),
+            status.message(), best_has_it ? ": leave out --isa" : "")),
         absl::StrCat("--precision=", PrecisionName(precision)));
   }
   return std::optional<Arithmetic>(arithmetic);

@@ -14,7 +14,7 @@ namespace charrnn {
 // What a model is computed with.
 struct Compute {
   std::string device;  // "cpu" or "cuda:N"
-  int threads = 1;
+  int threads = 1;     // of the pool, also once that is gone
   std::unique_ptr<ThreadPool> pool;
   // What fused kernels compute with; none: LibTorch's operators compute.
   std::optional<Isa> isa;

@@ -22,10 +22,12 @@
 #include "base/stop_signal.h"
 #include "cmd/run_config.h"
 #include "cmd/training_flags.h"
+#include "data/corpus.h"
 #include "dist/coordinator/client.h"
 #include "dist/coordinator/coordinator.pb.h"
 #include "model/manifest.h"
 #include "model/model_snapshot.h"
+#include "model/training_plan.h"
 
 ABSL_DECLARE_FLAG(bool, allow_changes);
 ABSL_DECLARE_FLAG(std::string, tls_ca);
@@ -133,8 +135,11 @@ absl::StatusOr<JobRequest> RequestFromJob(FileSystem& files,
         const std::vector<std::string> notes,
         CompareWithRun(job.config_json(), request.training, device,
                        absl::GetFlag(FLAGS_allow_changes)));
-    CHARRNN_RETURN_IF_ERROR(
-        CheckLimits(request.training, typed_now, job.committed_step()));
+    CHARRNN_ASSIGN_OR_RETURN(const TrainingPlan plan,
+                             MakeTrainingPlan(request.training.training,
+                                              request.training.corpus->size()));
+    CHARRNN_RETURN_IF_ERROR(CheckLimits(request.training.training, plan,
+                                        typed_now, job.committed_step()));
     request.training.notes.insert(request.training.notes.end(), notes.begin(),
                                   notes.end());
   }

@@ -260,14 +260,12 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
   return std::move(comparison).notes;
 }
 
-absl::Status CheckLimits(const TrainingRequest& request,
+absl::Status CheckLimits(const TrainingConfig& training,
+                         const TrainingPlan& plan,
                          const std::set<std::string>& typed, int64_t step) {
-  CHARRNN_ASSIGN_OR_RETURN(
-      const TrainingPlan plan,
-      MakeTrainingPlan(request.training, request.corpus->size()));
   const int64_t end = plan.total_steps;
   const char* const flag =
-      request.training.max_steps == end ? "max_steps" : "num_epochs";
+      training.max_steps == end ? "max_steps" : "num_epochs";
   if (end >= step || typed.count(flag) == 0) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("--", flag, ": it ends the run at step ", end,

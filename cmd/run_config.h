@@ -10,6 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "cmd/training_flags.h"
+#include "model/config.h"
+#include "model/training_plan.h"
 
 // A run's config.json: what was asked for, and what it came to.
 //
@@ -28,8 +30,8 @@ std::string RunConfigJson(const TrainingRequest& request,
 // Gives every flag that the user has not typed the value that it had in the run
 // of `config_json`, but for those that say which run it is and how it is to go
 // on; `typed` grows by those that were typed then, and by the precision, which
-// not even a preset changes. InvalidArgument if the text
-// is no config.json of this program.
+// not even a preset changes. InvalidArgument if the text is no config.json of
+// this program.
 absl::Status TakeOverFlags(absl::string_view config_json,
                            std::set<std::string>& typed);
 
@@ -43,8 +45,9 @@ absl::StatusOr<std::vector<std::string>> CompareWithRun(
 
 // Whether a run that has come to `step` may end where --max_steps or
 // --num_epochs says, if this was typed. InvalidArgument, naming it, if that
-// lies behind; errors of MakeTrainingPlan.
-absl::Status CheckLimits(const TrainingRequest& request,
+// lies behind.
+absl::Status CheckLimits(const TrainingConfig& training,
+                         const TrainingPlan& plan,
                          const std::set<std::string>& typed, int64_t step);
 
 }  // namespace charrnn

@@ -175,8 +175,8 @@ absl::Status Compare(const std::optional<Earlier>& earlier,
       return ConfigError(*earlier, notes.status());
     }
     CHARRNN_RETURN_IF_ERROR(notes.status());
-    CHARRNN_RETURN_IF_ERROR(
-        CheckLimits(run.request, typed, newest->progress.step));
+    CHARRNN_RETURN_IF_ERROR(CheckLimits(run.request.training, run.plan, typed,
+                                        newest->progress.step));
     run.notes.insert(run.notes.end(), notes->begin(), notes->end());
     run.notes.push_back(
         absl::StrCat("going on from step ", newest->progress.step));

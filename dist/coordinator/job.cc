@@ -296,10 +296,12 @@ void Job::TellIfMoreMayCome() {
 }
 
 void Job::TellIfItWaits() {
-  const bool forming = membership_->job_state() == JobState::kForming;
-  if (forming && membership_->generation() == 0) TellIfMoreMayCome();
-  if (!forming || membership_->generation() == 0) {
+  if (membership_->job_state() != JobState::kForming) {
     waits_since_.reset();
+    return;
+  }
+  if (membership_->generation() == 0) {
+    TellIfMoreMayCome();
     return;
   }
   if (!waits_since_.has_value()) waits_since_ = Now();

@@ -67,16 +67,20 @@ void NetworkPass::ReserveForSymbols(const PassGrain& grain, Sums& sums) {
   right_rows_.reserve(most);
 }
 
+FactorRows NetworkPass::LogitFactors() const {
+  const AlignedArray<float>& factors = IsBf16() ? logit_factors_ : logits_;
+  return {factors.data(), FactorSize(weights_.classes())};
+}
+
 void NetworkPass::BackwardLogits(Times times) {
   const int64_t rows = times.size() * input_.rows;
   ProductArguments product;
   product.rows = rows;
-  product.left = {logits_.data(), weights_.classes()};
   if (IsBf16()) {
     ToFactor(arithmetic_, logits_.data(), rows * weights_.classes(),
              logit_factors_.data());
-    product.left = {logit_factors_.data(), FactorSize(weights_.classes())};
   }
+  product.left = LogitFactors();
   product.right = &weights_.output_backward();
   product.output = output_gradient_.data();
   product.output_stride = units_;
@@ -103,9 +107,7 @@ void NetworkPass::AddOutputGradients(Times times, const PassGrain& grain,
   ForEachRow(times, grain, [&](int64_t time, int64_t row) {
     const int64_t index = (time - times.begin) * input_.rows + row;
     const float* const logits = logits_.data() + index * weights_.classes();
-    left_rows_.push_back(IsBf16() ? logit_factors_.data() +
-                                        FactorSize(index * weights_.classes())
-                                  : logits);
+    left_rows_.push_back(Row(LogitFactors(), index));
     right_rows_.push_back(Row(OutputFactors(last_layer(), time), row));
     AddRow(arithmetic_, weights_.classes(), logits, sums.output_bias.data());
   });

@@ -107,6 +107,8 @@ class NetworkPass {
   // output_gradient_, and is followed there by that of the layer below.
   void BeginSums(PassGrain& grain, Sums& sums);
   void ReserveForSymbols(const PassGrain& grain, Sums& sums);
+  // Gradients of a block's logits as left factors.
+  FactorRows LogitFactors() const;
   void BackwardLogits(Times times);
   void BackwardLayer(int layer, Times times,
                      absl::Span<const PassGrain> grains);

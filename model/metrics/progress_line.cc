@@ -61,10 +61,9 @@ std::string ProgressLine::Position(int64_t epoch, int64_t step) const {
 }
 
 std::string ProgressLine::TimeLeft(int64_t step) const {
-  const int64_t steps = plan_.total_steps - step;
+  const int64_t steps = std::max<int64_t>(0, plan_.total_steps - step);
   if (steps > 0 && step_seconds_.value() == 0) return "? left";
-  const double seconds =
-      step_seconds_.value() * static_cast<double>(std::max<int64_t>(0, steps));
+  const double seconds = step_seconds_.value() * static_cast<double>(steps);
   return absl::StrCat(ShortDuration(absl::Seconds(seconds)), " left");
 }
 
